@@ -1,0 +1,1 @@
+"""Vectors -> vectors that carry less, one file a bottleneck."""

@@ -1,0 +1,1 @@
+"""One file a verb; the Python API and the command line are the same functions."""

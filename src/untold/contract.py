@@ -1,0 +1,364 @@
+"""What flows between the rooms, and what a method can be asked; nothing else.
+
+Shapes are written (batch, steps, dimensions). Times are exact: samples, steps, or fractions of the axis' unit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor, nn
+
+    from untold.settings import Settings
+
+Unit = Literal["second", "pixel", "position"]
+UNKNOWN = "unknown"  # the value of a side that nobody told; index 0 wherever sides are indices
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Places on an axis: `rate` steps per unit, `first` the centre of step 0, both exact.
+
+    Step i covers [first + (i - 1/2)/rate, first + (i + 1/2)/rate), clipped to the recording.
+    """
+
+    unit: Unit
+    rate: Fraction
+    first: Fraction
+
+    def centre(self, step: int) -> Fraction:
+        """Where the middle of a step lies, in units of the axis."""
+        return self.first + step / self.rate
+
+    def start(self, step: int) -> Fraction:
+        """Where a step begins (the end of the one before), never below 0."""
+        return max(Fraction(0), self.first + (step - Fraction(1, 2)) / self.rate)
+
+    def strided(self, stride: int) -> Grid:
+        """The grid whose step j stands for the steps `stride` j ... `stride` j + `stride` - 1 of this one."""
+        return Grid(self.unit, self.rate / stride, self.first + Fraction(stride - 1, 2) / self.rate)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A labelled stretch of a tier, [start, end) in units of the axis."""
+
+    start: Fraction
+    end: Fraction
+    label: str
+
+
+class Signal(Protocol):
+    """A lazily read signal: `read(a, b)` gives steps a to b as float32 (b - a, *shape); sound is mono in [-1, 1]."""
+
+    @property
+    def grid(self) -> Grid: ...
+    @property
+    def steps(self) -> int: ...
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    def read(self, start: int, stop: int) -> np.ndarray: ...
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One recording: its id (path below the source without ending), signals, side information and label tiers.
+
+    `signals["audio"]` is sound at 16 kHz. `sides` holds speaker, sex, language, ... (`UNKNOWN` is a value). A tier is
+    a sorted sequence of intervals; stretches that no interval covers have no label. Knows nothing of models.
+    """
+
+    id: str
+    signals: Mapping[str, Signal]
+    sides: Mapping[str, str] = field(default_factory=dict)
+    tiers: Mapping[str, Sequence[Interval]] = field(default_factory=dict)
+    split: str = "train"  # what the corpus' owner declares: "train" or "evaluation"
+
+    @property
+    def speaker(self) -> str:
+        """The speaker's name, `UNKNOWN` when nobody told."""
+        return self.sides.get("speaker", UNKNOWN)
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Padded sequences: values (batch, steps, *shape), lengths (batch,), counted (batch, steps) of the loss."""
+
+    values: Tensor
+    lengths: Tensor
+    counted: Tensor
+    grid: Grid
+
+    def with_values(self, values: Tensor) -> Stream:
+        """The same places, other values."""
+        return replace(self, values=values)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Streams by name; sides as indices (batch,), 0 = unknown; the example's number in the corpus; a random key each.
+
+    Keys are made of seed, step and example, so that one process and several draw the same.
+    """
+
+    streams: Mapping[str, Stream]
+    sides: Mapping[str, Tensor]
+    index: Tensor
+    keys: Tensor
+
+
+@dataclass(frozen=True)
+class Features:
+    """What was read of one recording at a point: values (steps, dimensions) float32, and their grid."""
+
+    values: np.ndarray
+    grid: Grid
+    point: str
+
+
+@dataclass(frozen=True)
+class Units:
+    """Tokens of one recording, in order: tokens, starts, ends (segments,) int64; starts and ends in steps of the grid.
+
+    Gaps between segments are allowed (nothing emitted). A frame token is a segment of one step.
+    """
+
+    tokens: np.ndarray
+    starts: np.ndarray
+    ends: np.ndarray
+    alphabet: int
+    grid: Grid
+    made_by: str
+
+    def merged(self) -> Units:
+        """Neighbours with the same token, and no gap between them, as one segment."""
+        import numpy as np
+
+        if len(self.tokens) == 0:
+            return self
+        new = np.ones(len(self.tokens), bool)
+        new[1:] = (self.tokens[1:] != self.tokens[:-1]) | (self.starts[1:] != self.ends[:-1])
+        last = np.append(np.flatnonzero(new)[1:] - 1, len(new) - 1)
+        return replace(self, tokens=self.tokens[new], starts=self.starts[new], ends=self.ends[last])
+
+    def framewise(self, steps: int) -> np.ndarray:
+        """A token a step (steps,), -1 where nothing was emitted."""
+        import numpy as np
+
+        out = np.full(steps, -1, np.int64)
+        for token, start, end in zip(self.tokens, self.starts, self.ends, strict=True):
+            out[start:end] = token
+        return out
+
+    @staticmethod
+    def from_frames(tokens: np.ndarray, alphabet: int, grid: Grid, made_by: str) -> Units:
+        """Units of one step each from a token a step; steps with -1 become gaps."""
+        import numpy as np
+
+        at = np.flatnonzero(tokens >= 0).astype(np.int64)
+        return Units(tokens[at].astype(np.int64), at, at + 1, alphabet, grid, made_by)
+
+
+@dataclass(frozen=True)
+class Score:
+    """One number with what a reader needs beside it; `conventions` says how it was made."""
+
+    task: str
+    metric: str
+    point: str
+    value: float
+    low: float | None
+    high: float | None
+    n: int
+    better: Literal["lower", "higher"]
+    conventions: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A sum over what is counted, its unit (`nats per frame`, ...) and the count: summable over processes."""
+
+    value: Tensor
+    count: Tensor
+    unit: str
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What a decoder is told: named streams on their own grids, and sides as indices (0 = unknown)."""
+
+    streams: Mapping[str, Stream]
+    sides: Mapping[str, Tensor]
+
+
+class Density(Protocol):
+    """A distribution over the input given conditions."""
+
+    def log_prob(self, x: Stream) -> Tensor:
+        """Nats (batch, steps), 0 where not counted."""
+        ...
+
+    @property
+    def mean(self) -> Tensor:
+        """The expected input (batch, steps, *shape)."""
+        ...
+
+
+class Decoder(Protocol):
+    """Latents and side information -> a density over the target."""
+
+    def __call__(self, given: Conditions) -> Density: ...
+
+
+@dataclass(frozen=True)
+class Coded:
+    """What a bottleneck makes of a stream.
+
+    `losses` are its own terms (sums and counts), `bits` (batch, steps) its bits per latent, `tokens` (batch, steps)
+    with -1 beyond the lengths, absent where there are none.
+    """
+
+    stream: Stream
+    losses: Mapping[str, Loss]
+    bits: Tensor
+    tokens: Tensor | None = None
+
+
+@runtime_checkable
+class Bottleneck(Protocol):
+    """Vectors -> vectors that carry less."""
+
+    dimensions: int
+
+    def __call__(self, x: Stream, keys: Tensor) -> Coded: ...
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step from point to point: `run` maps a Stream to a Stream.
+
+    `reach` is how many input steps to the left and right of the `stride` steps under an output step it looks at, or
+    `whole`. Chunked with that reach it gives what it gives on the whole.
+    """
+
+    point: str
+    run: StageFunction
+    reach: tuple[int, int] | Literal["whole"] = (0, 0)
+    stride: int = 1
+
+
+class StageFunction(Protocol):
+    def __call__(self, x: Stream, /) -> Stream: ...
+
+
+@dataclass(frozen=True)
+class Player:
+    """Who moves in a phase: its parameters, and optimiser settings in groups."""
+
+    name: str
+    parameters: Sequence[nn.Parameter]
+    learning_rate: float
+    weight_decay: float = 0.0
+    betas: tuple[float, float] = (0.9, 0.999)
+    steps_per_turn: int = 1
+    clip: float | None = None
+
+
+@runtime_checkable
+class Fits(Protocol):
+    """Learns from summable statistics of whole passes (EM, counts, k-means)."""
+
+    def statistics(self, batch: Batch) -> dict[str, Tensor]:
+        """Sums over a batch; parts of a batch sum to the whole. `objective` and `count` are among them."""
+        ...
+
+    def update(self, total: Mapping[str, Tensor]) -> None:
+        """Moves to the optimum of the totals of one pass over the phase's data."""
+        ...
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A part of training: `share` of the budget for players, or `passes` of a `Fits` over `frames` of the data."""
+
+    name: str
+    share: float = 1.0
+    players: tuple[Player, ...] = ()
+    fit: Fits | None = None
+    passes: int = 0
+    frames: int | None = None  # of the first input stream; None: all of them
+    prepare: PhaseHook | None = None  # called once before the first pass with a batch to begin from
+
+
+class PhaseHook(Protocol):
+    def __call__(self, batch: Batch, /) -> None: ...
+
+
+class Method(Protocol):
+    """A method: the streams it wants, the phases it learns in, the points it can be read at.
+
+    It is a `torch.nn.Module`; what else it can do it says by which protocols below it satisfies.
+    """
+
+    inputs: Mapping[str, Settings]
+
+    def phases(self) -> Sequence[Phase]: ...
+
+
+@runtime_checkable
+class Learns(Protocol):
+    """Gives named losses of a batch for a player; their values per count are minimised, added up."""
+
+    def losses(self, batch: Batch, player: str) -> dict[str, Loss]: ...
+
+
+@runtime_checkable
+class Encodes(Protocol):
+    """Can be read at points; the first is the one meant for ABX."""
+
+    points: tuple[str, ...]
+    reads: str  # the input stream that the first stage takes
+
+    def stages(self, point: str) -> Sequence[Stage]: ...
+
+
+@runtime_checkable
+class Tokenizes(Protocol):
+    """Gives a token a step on the grid of `token_stages()`'s end: (batch, steps, 1) int64, -1 beyond the lengths."""
+
+    alphabet: int
+
+    def token_stages(self) -> Sequence[Stage]: ...
+
+    def lookup(self, tokens: Tensor) -> Tensor:
+        """Tokens (batch, steps) -> vectors (batch, steps, dimensions) as the bottleneck would have given them."""
+        ...
+
+
+@runtime_checkable
+class Reconstructs(Protocol):
+    """Turns latents or tokens into a density over the target stream."""
+
+    target: str  # the input stream that it reconstructs
+
+    def latents(self, batch: Batch) -> Stream:
+        """What the bottleneck passes on for a batch."""
+        ...
+
+    def decode(self, latents: Stream, sides: Mapping[str, Tensor]) -> Density:
+        """The density over the target given latents and sides."""
+        ...
+
+
+def total(parts: Iterable[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """The sum of statistics, key by key."""
+    out: dict[str, Tensor] = {}
+    for part in parts:
+        for key, value in part.items():
+            out[key] = out[key] + value if key in out else value
+    return out

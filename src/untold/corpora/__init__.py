@@ -1,0 +1,1 @@
+"""Sources of recordings, one file a corpus or kind of source."""

@@ -1,0 +1,1 @@
+"""Latents and conditions -> a distribution over the input, one file a decoder."""

@@ -1,0 +1,1 @@
+"""Frames -> vectors, one file an encoder."""

@@ -1,0 +1,1 @@
+"""Instruments: they know methods by the contract only."""

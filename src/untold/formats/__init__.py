@@ -1,0 +1,1 @@
+"""Files of other programs and of ours: read by corpora, written by commands."""

@@ -1,0 +1,1 @@
+"""Recording -> frames, one file a front end."""

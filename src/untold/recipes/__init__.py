@@ -1,0 +1,1 @@
+"""Named settings of methods, one file each."""

@@ -1,0 +1,1 @@
+"""The loop, its checkpoints, averages and monitors."""
