@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor, nn
 
-    from untold.settings import Settings
-
 Unit = Literal["second", "pixel", "position"]
 UNKNOWN = "unknown"  # the value of a side that nobody told; index 0 wherever sides are indices
 
@@ -267,6 +265,8 @@ class Player:
     betas: tuple[float, float] = (0.9, 0.999)
     steps_per_turn: int = 1
     clip: float | None = None
+    warm_up: int = 0  # steps in which the rate rises from zero
+    constant: float = 1.0  # share of the phase after which the rate falls to zero, linearly
 
 
 @runtime_checkable
@@ -284,28 +284,29 @@ class Fits(Protocol):
 
 @dataclass(frozen=True)
 class Phase:
-    """A part of training: `share` of the budget for players, or `passes` of a `Fits` over `frames` of the data."""
+    """A part of training: `share` of the budget for players, or `passes` of a `Fits` over `frames` of the data.
+
+    Batches hold `batch` stretches of `crop` units of the axis (seconds, pixels), drawn uniformly from the data. A
+    `Fits` sees the same batches in every pass.
+    """
 
     name: str
+    batch: int
+    crop: Fraction
     share: float = 1.0
     players: tuple[Player, ...] = ()
     fit: Fits | None = None
     passes: int = 0
-    frames: int | None = None  # of the first input stream; None: all of them
-    prepare: PhaseHook | None = None  # called once before the first pass with a batch to begin from
-
-
-class PhaseHook(Protocol):
-    def __call__(self, batch: Batch, /) -> None: ...
+    frames: int | None = None  # of the longest input stream; None: as many as the data has
 
 
 class Method(Protocol):
-    """A method: the streams it wants, the phases it learns in, the points it can be read at.
+    """A method: a `torch.nn.Module` that says in which phases it learns.
 
-    It is a `torch.nn.Module`; what else it can do it says by which protocols below it satisfies.
+    Its module has `inputs(settings)`, the front ends it wants by the name of the stream, and `build(settings, fronts,
+    sides)`: the method on the front ends made of them, with the number of values each side can take. What else it can
+    do it says by which protocols below it satisfies.
     """
-
-    inputs: Mapping[str, Settings]
 
     def phases(self) -> Sequence[Phase]: ...
 

@@ -1,0 +1,180 @@
+"""Drives a method: makes batches for it, and reads recordings through it, chunk by chunk, with one result.
+
+A `Model` is a method with its front ends and the names behind its side indices: all that a RUN needs to be used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from untold import registry
+from untold.contract import UNKNOWN, Batch, Encodes, Features, Grid, Recording, Stage, Stream, Tokenizes, Units
+from untold.errors import UntoldError, unknown_name
+from untold.frontends import Excerpt, FrontEnd, adapt, read_frames
+from untold.settings import Settings
+
+_CHUNK = 6000  # steps of a point that are computed at once: what bounds the memory of a two-hour file
+
+Adapted = Mapping[str, Mapping[str, Tensor]]  # stream -> what its front end knows of a recording
+
+
+class Model(nn.Module):
+    """A method by name, its settings, its front ends by stream, and the names of each side's values."""
+
+    def __init__(self, name: str, settings: Settings, sides: Mapping[str, Sequence[str]]) -> None:
+        super().__init__()
+        module = registry.load("methods", name)
+        self.name, self.settings = name, settings
+        self.sides = {side: [UNKNOWN, *(v for v in values if v != UNKNOWN)] for side, values in sides.items()}
+        fronts: dict[str, FrontEnd] = {stream: part.build() for stream, part in module.inputs(settings).items()}
+        self.fronts = nn.ModuleDict(fronts)
+        counts = {side: len(values) for side, values in self.sides.items()}
+        self.method: Any = module.build(settings, fronts, counts)
+        self._places = {side: {value: i for i, value in enumerate(values)} for side, values in self.sides.items()}
+
+    @property
+    def margin(self) -> int:
+        """Samples around an excerpt that all the front ends together need."""
+        return max(self._front(stream).margin for stream in self.fronts)
+
+    @property
+    def hop(self) -> int:
+        """Samples that an excerpt's start must be a multiple of: the steps of the slowest stage."""
+        stride = max((s.stride for s in self.method.stages(self.method.points[0])), default=1) if isinstance(self.method, Encodes) else 1
+        return max(self._front(stream).hop for stream in self.fronts) * stride
+
+    def _front(self, stream: str) -> FrontEnd:
+        front = self.fronts[stream]
+        assert isinstance(front, FrontEnd)
+        return front
+
+    def device(self) -> torch.device:
+        """Where the model lies."""
+        for tensor in [*self.parameters(), *self.buffers()]:
+            return tensor.device
+        return torch.device("cpu")
+
+    # batches -----------------------------------------------------------------------------------------------------
+
+    def side_indices(self, recordings: Sequence[Recording]) -> dict[str, Tensor]:
+        """The index of each recording's value of each side; 0 is unknown."""
+        return {
+            side: torch.tensor([places.get(r.sides.get(side, UNKNOWN), 0) for r in recordings], device=self.device())
+            for side, places in self._places.items()
+        }
+
+    def adapt(self, recording: Recording) -> dict[str, dict[str, Tensor]]:
+        """What each front end has to know of a recording before it reads it."""
+        return {stream: adapt(self._front(stream), recording.signals[self._front(stream).stream]) for stream in self.fronts}
+
+    def batch(self, given: Excerpt, adapted: Adapted, sides: Mapping[str, Tensor], index: Tensor, keys: Tensor | None) -> Batch:
+        """The streams that the method wants of an excerpt; keys only in training."""
+        with torch.no_grad():
+            streams = {stream: self._front(stream)(narrowed(given, self._front(stream).margin), adapted[stream], keys) for stream in self.fronts}
+        if keys is None:
+            keys = torch.zeros(len(index), dtype=torch.int64, device=index.device)
+        return Batch(streams, sides, index, keys)
+
+    # reading -----------------------------------------------------------------------------------------------------
+
+    @property
+    def points(self) -> tuple[str, ...]:
+        """Where the method can be read; none where it cannot."""
+        return tuple(self.method.points) if isinstance(self.method, Encodes) else ()
+
+    @property
+    def alphabet(self) -> int | None:
+        """Tokens it tells apart; none where it has no tokens."""
+        return self.method.alphabet if isinstance(self.method, Tokenizes) else None
+
+    def stages(self, point: str) -> Sequence[Stage]:
+        """The way to a point (or to `tokens`); raises `UntoldError` for a point that the method has not."""
+        if point == "tokens":
+            if not self.alphabet:
+                raise UntoldError(f"{self.name} has no tokens here: make some with 'untold codebook'")
+            return tuple(self.method.token_stages())
+        if point not in self.points:
+            raise unknown_name(f"point of {self.name}", point, self.points)
+        return tuple(self.method.stages(point))
+
+    def grid(self, point: str) -> Grid:
+        """The grid of a point's steps."""
+        grid = self._front(self.method.reads).grid
+        for stage in self.stages(point):
+            grid = grid.strided(stage.stride)
+        return grid
+
+    def chunks(self, recording: Recording, point: str, steps: int = _CHUNK) -> Iterator[np.ndarray]:
+        """The steps of a point, a chunk after another: (steps, dimensions). Joined they equal the whole."""
+        front = self._front(self.method.reads)
+        signal = recording.signals[front.stream]
+        adapted = adapt(front, signal)
+        stages = self.stages(point)
+        finite = [stage for stage in stages if stage.reach != "whole"]
+        if len(finite) < len(stages):
+            finite = finite[: [stage.reach for stage in stages].index("whole")]
+        whole = [stage for stage in stages if stage not in finite]
+        frames = front.steps(signal.steps)
+
+        def read(start: int, stop: int) -> Tensor:
+            return read_frames(front, signal, start, stop, adapted)
+
+        parts = _chunked(read, frames, front.grid, finite, steps, self.device())
+        if whole:
+            grid = front.grid
+            for stage in finite:
+                grid = grid.strided(stage.stride)
+            stream = one_stream(torch.cat(list(parts)), grid)
+            with torch.no_grad():
+                for stage in whole:
+                    stream = stage.run(stream)
+            parts = iter([stream.values[0]])
+        for part in parts:
+            yield part.cpu().numpy()
+
+    def features(self, recording: Recording, point: str) -> Features:
+        """A whole recording at a point, float32 (steps, dimensions)."""
+        return Features(np.concatenate(list(self.chunks(recording, point))).astype(np.float32, copy=False), self.grid(point), point)
+
+    def units(self, recording: Recording) -> Units:
+        """A token a step."""
+        tokens = np.concatenate([chunk[:, 0] for chunk in self.chunks(recording, "tokens")]).astype(np.int64)
+        assert self.alphabet is not None
+        return Units.from_frames(tokens, self.alphabet, self.grid("tokens"), self.name)
+
+
+def one_stream(values: Tensor, grid: Grid) -> Stream:
+    """(steps, dimensions) as a batch of one."""
+    lengths = torch.tensor([len(values)], device=values.device)
+    return Stream(values[None], lengths, torch.ones((1, len(values)), dtype=torch.bool, device=values.device), grid)
+
+
+def narrowed(given: Excerpt, margin: int) -> Excerpt:
+    """The same excerpt with a smaller margin."""
+    cut = given.margin - margin
+    if cut == 0:
+        return given
+    return Excerpt(given.samples[:, cut : given.samples.shape[1] - cut], margin, given.start, given.total, given.lengths)
+
+
+def _chunked(read: Any, frames: int, grid: Grid, stages: Sequence[Stage], steps: int, device: torch.device) -> Iterator[Tensor]:
+    """Output steps in chunks: each reads its frames and as many around them as the stages reach."""
+    stride, reach = 1, 0
+    for stage in stages:
+        assert stage.reach != "whole"
+        reach, stride = reach + max(stage.reach) * stride, stride * stage.stride
+    reach = -(-reach // stride) * stride  # so that chunks begin on a step of the output
+    outputs = -(-frames // stride)
+    for first in range(0, max(outputs, 1), steps):
+        last = min(first + steps, outputs)
+        low, high = max(0, first * stride - reach), min(frames, last * stride + reach)
+        stream = one_stream(read(low, high).to(device), grid)
+        with torch.no_grad():
+            for stage in stages:
+                stream = stage.run(stream)
+        yield stream.values[0, first - low // stride : last - low // stride]

@@ -1,0 +1,151 @@
+"""The autoencoder of the lectures: any encoder, any bottleneck, any decoder of the same axis.
+
+    z = encoder(x),  p = projection(z),  q = bottleneck(p),  c = mixer(jitter(q)),  loss = -log p(target | c, sides) + ...
+
+The decoder is told who speaks, so that the code need not carry it (a hope, not a guarantee). VAE and VQ-VAE are
+recipes: they differ in the bottleneck only. Points, in the data's order: `encoder`, `projection`, `bottleneck`,
+`condition` (the mixer's output: what conditions the decoder, the features scored in ZeroSpeech), and where there is an
+alphabet `codeword_posteriors`. Source: Chorowski, Weiss, Bengio, van den Oord 2019, arXiv 1901.08810, section III;
+lectures 000 to 002. The slowness penalty stands here as the alternative that collapses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from untold import settings
+from untold.contract import Batch, Conditions, Density, Loss, Phase, Player, Stage, Stream
+from untold.layers import random
+from untold.layers.convolution import Convolution
+from untold.layers.jitter import jitter
+from untold.settings import Choice, choice, setting
+
+CAPABILITIES = ("Learns", "Encodes", "Tokenizes", "Reconstructs")
+_SALT = 0xA0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(settings.Settings):
+    input: Choice = choice("frontends", "mfcc", help="what the encoder hears")
+    target: Choice = choice("frontends", "logmel", normalise="file", help="what the decoder predicts")
+    encoder: Choice = choice("encoders", "convolutions", help="frames -> vectors")
+    bottleneck: Choice = choice("bottlenecks", "vq", help="what limits the code")
+    decoder: Choice = choice("decoders", "frame", help="code -> target")
+    condition_dimensions: int = setting(128, low=1, high=4096, help="dimensions of the mixer's output")
+    p_each_side: float = setting(0.12, low=0.0, high=0.5, help="time jitter: probability of the left, and of the right neighbour")
+    slowness: float = setting(0.0, low=0.0, high=1e6, help="weight of |q(t) - q(t-1)|, the alternative that collapses")
+    sides: tuple[str, ...] = setting(("speaker",), help="side information that the decoder is told")
+    hide_sides: float = setting(0.1, low=0.0, high=1.0, help="how often a side is hidden in training (unknown)")
+    crop: float = setting(1.6, low=0.05, high=3600.0, help="seconds of a training example")
+    batch: int = setting(48, low=1, high=65536, help="examples a step")
+    learning_rate: float = setting(1e-3, low=0.0, high=1.0, help="of Adam")
+    constant: float = setting(0.5, low=0.0, high=1.0, help="share of training before the rate falls linearly to zero")
+
+
+class Autoencoder(nn.Module):
+    """Streams `input` and `target`; latents at the encoder's rate."""
+
+    reads, target = "input", "target"
+
+    def __init__(self, settings: Settings, fronts: Mapping[str, Any], sides: Mapping[str, int]) -> None:
+        super().__init__()
+        self.settings = settings
+        source, target = fronts["input"], fronts["target"]
+        self.encoder = settings.encoder.build(source.dimensions)
+        self.bottleneck = settings.bottleneck.build()
+        self.projection = nn.Linear(self.encoder.dimensions, self.bottleneck.inputs)
+        self.mixer = Convolution(self.bottleneck.dimensions, settings.condition_dimensions)
+        latent_rate = source.grid.rate / self.encoder.stride
+        self.ratio = target.grid.rate / latent_rate
+        told = {side: sides[side] for side in settings.sides if side in sides}
+        self.decoder = settings.decoder.build(settings.condition_dimensions, target.dimensions, int(self.ratio), told)
+        self.alphabet: int | None = self.bottleneck.alphabet
+        more = ("codeword_posteriors",) if self.alphabet else ()
+        self.points = ("condition", "bottleneck", "projection", "encoder", *more)
+
+    # training ----------------------------------------------------------------------------------------------------
+
+    def phases(self) -> Sequence[Phase]:
+        player = Player("all", tuple(self.parameters()), self.settings.learning_rate, warm_up=100, constant=self.settings.constant, clip=5.0)
+        return (Phase("train", self.settings.batch, Fraction(self.settings.crop).limit_denominator(16000), players=(player,)),)
+
+    def losses(self, batch: Batch, player: str = "all") -> dict[str, Loss]:
+        x, target = batch.streams["input"], batch.streams["target"]
+        coded = self.bottleneck(self.project(self.encoder(x)), batch.keys)
+        latents = coded.stream
+        losses = dict(coded.losses)
+        if self.settings.slowness:
+            change = (latents.values[:, 1:] - latents.values[:, :-1]).abs().sum(-1) * latents.counted[:, 1:]
+            losses["slowness"] = Loss(self.settings.slowness * change.sum(), latents.counted.sum(), "change per latent")
+        if self.training and self.settings.p_each_side:
+            latents = latents.with_values(jitter(latents.values, latents.lengths, batch.keys, self.settings.p_each_side))
+        density = self.decode(latents, self.hidden(batch) if self.training else batch.sides)
+        nats = -density.log_prob(target)
+        return {"reconstruction": Loss(nats.sum(), target.counted.sum(), "nats per frame"), **losses}
+
+    def hidden(self, batch: Batch) -> dict[str, Tensor]:
+        """The sides with `hide_sides` of them unknown (index 0), drawn per example."""
+        out = {}
+        for number, (side, value) in enumerate(batch.sides.items()):
+            keep = random.uniform(batch.keys, (), _SALT + number) >= self.settings.hide_sides
+            out[side] = value * keep
+        return out
+
+    # reading -----------------------------------------------------------------------------------------------------
+
+    def project(self, x: Stream) -> Stream:
+        """The input of the bottleneck."""
+        return x.with_values(self.projection(x.values))
+
+    def stages(self, point: str) -> tuple[Stage, ...]:
+        """The way from the stream `input` to a point."""
+        reach = (self.encoder.reach, self.encoder.reach)
+        way = [Stage("encoder", self.encoder, reach, self.encoder.stride), Stage("projection", self.project)]
+        if point == "codeword_posteriors":
+            return (*way, Stage(point, self.posteriors))
+        way += [Stage("bottleneck", self.bottleneck.central), Stage("condition", self.mixer, (self.mixer.reach, self.mixer.reach))]
+        names = [stage.point for stage in way]
+        return tuple(way[: names.index(point) + 1])
+
+    def posteriors(self, x: Stream) -> Stream:
+        """Softmax over codewords of minus half the squared distance per dimension: (batch, steps, codewords)."""
+        latents = self.bottleneck.normalised(x)
+        distance = torch.cdist(latents, self.bottleneck.codewords.detach()[None]).square() / latents.shape[-1]
+        return x.with_values(torch.softmax(-0.5 * distance * 8, -1))
+
+    def token_stages(self) -> tuple[Stage, ...]:
+        """The way from the stream `input` to tokens (batch, steps, 1)."""
+        return (*self.stages("projection"), Stage("tokens", lambda x: x.with_values(self.bottleneck.tokens(x)[..., None])))
+
+    def lookup(self, tokens: Tensor) -> Tensor:
+        """Tokens (batch, steps) -> codewords (batch, steps, dimensions)."""
+        found = self.bottleneck.lookup(tokens)
+        assert isinstance(found, Tensor)
+        return found
+
+    def latents(self, batch: Batch) -> Stream:
+        """What the bottleneck passes on, nothing drawn."""
+        out = self.bottleneck.central(self.project(self.encoder(batch.streams["input"])))
+        assert isinstance(out, Stream)
+        return out
+
+    def decode(self, latents: Stream, sides: Mapping[str, Tensor]) -> Density:
+        """The density over the target given the bottleneck's output and sides."""
+        density: Density = self.decoder(Conditions({"latents": self.mixer(latents)}, sides))
+        return density
+
+
+def inputs(settings: Settings) -> dict[str, Choice]:
+    """The front ends that the method wants, by the name of their stream."""
+    return {"input": settings.input, "target": settings.target}
+
+
+def build(settings: Settings, fronts: Mapping[str, Any], sides: Mapping[str, int]) -> Autoencoder:
+    """The method on front ends, with the number of values of each side (unknown included)."""
+    return Autoencoder(settings, fronts, sides)
