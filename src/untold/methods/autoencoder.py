@@ -35,7 +35,7 @@ class Settings(settings.Settings):
     input: Choice = choice("frontends", "mfcc", help="what the encoder hears")
     target: Choice = choice("frontends", "logmel", normalise="file", help="what the decoder predicts")
     encoder: Choice = choice("encoders", "convolutions", help="frames -> vectors")
-    bottleneck: Choice = choice("bottlenecks", "vq", help="what limits the code")
+    bottleneck: Choice = choice("bottlenecks", "identity", help="what limits the code")
     decoder: Choice = choice("decoders", "frame", help="code -> target")
     condition_dimensions: int = setting(128, low=1, high=4096, help="dimensions of the mixer's output")
     p_each_side: float = setting(0.12, low=0.0, high=0.5, help="time jitter: probability of the left, and of the right neighbour")

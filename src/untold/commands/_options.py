@@ -1,0 +1,60 @@
+"""Options that several commands share, and what they mean for the machine."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from untold.errors import UntoldError
+
+if TYPE_CHECKING:
+    from untold.commands._terminal import Terminal
+    from untold.corpora import Corpus
+
+
+def add_training(parser: argparse.ArgumentParser) -> None:
+    """The options of commands that train."""
+    parser.add_argument("--out", type=Path, metavar="RUN", help="folder for the run (runs/<source>-<method>)")
+    parser.add_argument("--minutes", type=float, metavar="M", help="budget in minutes of training")
+    parser.add_argument("--steps", type=int, metavar="N", help="budget in steps (passes over the data for what fits): reproducible")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of everything drawn at random (0)")
+    parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with a run that was stopped")
+    parser.add_argument("--set", action="append", default=[], metavar="K=V", dest="set", help="change a setting, such as bottleneck.size=256")
+
+
+def machine(device: str, threads: int | None) -> str:
+    """Sets the threads of this process and says which device is meant by `auto`; an absent one is an error."""
+    import torch
+
+    torch.set_num_threads(threads or int(os.environ.get("OMP_NUM_THREADS") or len(os.sched_getaffinity(0))))
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UntoldError("--device cuda: this machine has no GPU that PyTorch can use; leave the option out")
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return device
+
+
+def processes() -> None:
+    """Joins the other processes when started by `accelerate launch`."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        from accelerate import PartialState
+
+        PartialState(cpu=os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes"))
+
+
+def opened(source: str, terminal: Terminal, *, limit: int | None = None, split: str = "all") -> Corpus:
+    """A source, with its first line said and its decoding shown."""
+    from untold.corpora import open_source
+
+    with terminal.bar(0, "s of sound", "reading recordings") as bar:
+        corpus = open_source(source, limit=limit, split=split, say=terminal.say, progress=bar.advance)
+    return corpus
+
+
+def default_out(source: str, what: str) -> Path:
+    """runs/<source>-<method>, in names that are safe as a folder's."""
+    stem = Path(source.rstrip("/")).name if "/" in source else source
+    safe = "".join(c if c.isalnum() or c in "-_." else "_" for c in f"{stem}-{Path(what).name}")
+    return Path("runs") / safe.lstrip(".")

@@ -1,0 +1,47 @@
+"""Train a method or recipe on recordings, without labels, into a RUN folder."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from untold.commands._options import add_training, default_out, machine, opened, processes
+from untold.commands._terminal import Terminal
+from untold.settings import parse_assignments
+
+if TYPE_CHECKING:
+    from untold.runs import Run
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The words of the command line."""
+    parser.add_argument("name", metavar="NAME", help="a method or a recipe (untold list methods, untold list recipes)")
+    parser.add_argument("source", metavar="SOURCE", help="recordings: a folder, or a corpus by name")
+    add_training(parser)
+    parser.add_argument("--precision", default="no", choices=["no", "bf16"], help="of arithmetic in training")
+
+
+def run(
+    name: str, source: str, *, out: Path | None = None, minutes: float | None = None, steps: int | None = None, seed: int = 0,
+    resume: Path | None = None, set: list[str] | tuple[str, ...] = (), precision: str = "no", force: bool = False,  # noqa: A002
+    device: str = "auto", threads: int | None = None, limit: int | None = None, quiet: bool = False,
+) -> Run:
+    """Trains and gives the RUN; see `untold train --help` for the options. Budget: 10 minutes unless told."""
+    from untold.training import session
+
+    processes()
+    where = machine(device, threads)
+    terminal = Terminal(quiet or session.share()[0] != 0)
+    wanted_steps, wanted_minutes = session.budget(steps, minutes, 10)
+    name, _, words = name.partition(":")
+    changes = parse_assignments([*words.split(","), *set] if words else list(set))
+    wish = session.Wish(name, changes, seed, wanted_steps, wanted_minutes, precision)
+    session.runs.resolve(name, changes)  # mistakes in words come before the reading of recordings
+    corpus = opened(source, terminal, limit=limit)
+    folder = resume or out or default_out(source, name)
+    made = session.begin(wish, corpus, folder, resume=resume is not None, force=force, command=session.command_line())
+    session.perform(made, wish, corpus, terminal, where)
+    if session.share()[0] == 0:
+        terminal.result(f"{folder}")
+    return made

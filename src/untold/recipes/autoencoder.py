@@ -1,0 +1,11 @@
+"""Autoencoder with a narrow code and no other bottleneck: the same parts as `vq_vae`."""
+
+METHOD = "autoencoder"
+SETTINGS = {
+    "input": {"name": "mfcc", "normalise": "file", "warp": "random"},
+    "target": {"name": "logmel", "normalise": "file"},
+    "encoder": {"name": "convolutions", "width": 320, "dense": 2},
+    "bottleneck": {"name": "identity", "dimensions": 64},
+    "decoder": {"name": "frame", "width": 256},
+    "p_each_side": 0.06,
+}

@@ -1,0 +1,129 @@
+"""Is it healthy? What a person would want to know of a model that trains, measured and said in words.
+
+The collapse check: codewords in use over a set (not over a batch), perplexity corrected for the size of the sample,
+and whether the decoder uses the latents (loss with true, shuffled and zero latents).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from untold.contract import Batch, Reconstructs, Stream
+from untold.driver import Model
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A sentence and how bad it is: `good`, `warning` or `bad`."""
+
+    severity: str
+    sentence: str
+
+
+def entropy(counts: np.ndarray) -> float:
+    """Entropy in nats with the correction of Miller and Madow, (used - 1) / (2 n); 0 for nothing."""
+    total = counts.sum()
+    if not total:
+        return 0.0
+    p = counts[counts > 0] / total
+    return float(-(p * np.log(p)).sum() + (len(p) - 1) / (2 * total))
+
+
+@torch.no_grad()
+def latent_use(model: Model, batches: Iterable[Batch]) -> dict[str, float]:
+    """Held-out reconstruction in nats per counted step with true latents, those of another example, and zeros.
+
+    Empty where the method does not reconstruct.
+    """
+    method = model.method
+    if not isinstance(method, Reconstructs):
+        return {}
+    sums = {"true": 0.0, "shuffled": 0.0, "zero": 0.0}
+    count = 0.0
+    for batch in batches:
+        latents, target = method.latents(batch), batch.streams[method.target]
+        count += float(target.counted.sum())
+        for name, given in (("true", latents), ("shuffled", _shuffled(latents)), ("zero", latents.with_values(torch.zeros_like(latents.values)))):
+            sums[name] -= float(method.decode(given, batch.sides).log_prob(target).sum())
+    return {name: value / max(count, 1) for name, value in sums.items()}
+
+
+def _shuffled(latents: Stream) -> Stream:
+    """Each example gets the latents of the next one, from its beginning again where they are too short."""
+    size, steps = latents.values.shape[:2]
+    if size < 2:
+        return latents.with_values(latents.values.flip(1))
+    order = torch.arange(size).roll(-1)
+    lengths = latents.lengths[order].clamp(min=1)
+    place = torch.arange(steps, device=lengths.device)[None] % lengths[:, None]
+    values = latents.values[order].gather(1, place[..., None].expand_as(latents.values))
+    return replace(latents, values=values)
+
+
+def findings(
+    counts: np.ndarray | None, use: dict[str, float], silent_share: float | None = None,
+    speaker_bits: float | None = None, unit_bits: float | None = None,
+) -> list[Finding]:
+    """What the numbers say, in words: counts of each codeword over a set, `latent_use`, information about the speaker."""
+    out: list[Finding] = []
+    if counts is not None:
+        used, perplexity = int((counts > 0).sum()), math.exp(entropy(counts))
+        share = counts.max() / max(1, counts.sum())
+        if used <= 2 or perplexity < 2.5:
+            out.append(Finding("bad", f"The code has collapsed: {used} of {len(counts)} units in use. Train longer, lower commitment, or raise revive_below."))
+        elif used < len(counts) / 4:
+            out.append(Finding("warning", f"Only {used} of {len(counts)} units are in use (perplexity {perplexity:.0f}): a smaller alphabet would do as well."))
+        else:
+            out.append(Finding("good", f"{used} of {len(counts)} units are in use (perplexity {perplexity:.0f})."))
+        if share > 0.5:
+            silence = " It is mostly silence." if silent_share is not None and silent_share > 0.5 else ""
+            out.append(Finding("bad", f"One unit covers {share:.0%} of the time.{silence} Trim long pauses, or use a larger alphabet."))
+        elif share > 0.25:
+            out.append(Finding("warning", f"The most frequent unit covers {share:.0%} of the time (long pauses do that)."))
+    if use:
+        gain, full = use["shuffled"] - use["true"], use["zero"] - use["true"]
+        sentence = f"nats per frame: {use['true']:.2f} with the true latents, {use['shuffled']:.2f} with another recording's, {use['zero']:.2f} with none"
+        if gain < 0.02 * max(1.0, abs(use["true"])) or full <= 0:
+            out.append(Finding("bad", f"The decoder ignores the latents ({sentence}). Price them less, give free bits, or weaken the decoder."))
+        else:
+            out.append(Finding("good", f"The decoder uses the latents ({sentence})."))
+    if speaker_bits is not None and unit_bits:
+        share = speaker_bits / unit_bits
+        if share > 0.15:
+            out.append(Finding("warning", f"The units follow the speaker: {speaker_bits:.2f} of {unit_bits:.2f} bits per unit tell who speaks."))
+        else:
+            out.append(Finding("good", f"The units tell little of the speaker ({speaker_bits:.2f} of {unit_bits:.2f} bits per unit)."))
+    return out
+
+
+class Progress:
+    """`progress.jsonl`: a line a report, none twice after a resume."""
+
+    def __init__(self, path: Path, resumed_at: tuple[str, int] | None = None) -> None:
+        self.path = path
+        if resumed_at and path.exists():
+            lines = path.read_text(encoding="utf-8").splitlines()
+            kept = [line for line in lines if _before(line, resumed_at)]
+            path.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+
+    def write(self, **facts: Any) -> None:
+        """One line; numbers that are not finite become null."""
+        clean = {key: (None if isinstance(value, float) and not math.isfinite(value) else value) for key, value in facts.items()}
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(clean) + "\n")
+
+
+def _before(line: str, place: tuple[str, int]) -> bool:
+    try:
+        fact = json.loads(line)
+        return bool(fact["phase"] != place[0] or fact["step"] <= place[1])
+    except (ValueError, KeyError, TypeError):
+        return False  # cut by the kill
