@@ -1,0 +1,78 @@
+"""Whether units begin and end where labels do: precision, recall, F1, R-value, over-segmentation at 20 ms
+
+Labels are not folded, so that a closure and its burst are two. The first and the last boundary of a recording are
+dropped from both sides, silence's own edges are kept, counts are pooled over recordings. `chance` has as many
+boundaries as the units, anywhere in the recording, and never two in one millisecond. Formulas in `evaluation.boundaries`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from untold.contract import Score
+from untold.errors import UntoldError
+from untold.evaluation._labels import tier_in
+from untold.evaluation._measuring import reading
+from untold.evaluation._options import TaskOptions
+from untold.evaluation.boundaries import METRICS, TOLERANCE, count, of_tier, of_units
+
+BETTER = {
+    "precision": "higher", "recall": "higher", "f1": "higher", "r_value": "higher", "over_segmentation": "lower"
+}
+NEEDS = "units"
+_GUESSES = 10  # random placements that are pooled
+
+
+def measure(subject: Any, corpus: Any, options: TaskOptions) -> list[Score]:
+    """The five metrics and `chance` for each."""
+    read = reading("boundaries", subject, corpus, options)
+    tier = tier_in(corpus, options.tier)
+    counts: dict[str, dict[str, np.ndarray]] = {"": {}, "chance": {}}
+    unlabelled = 0
+    for number, (group, recording, units) in enumerate(read):
+        intervals = recording.tiers.get(tier, ())
+        if not intervals:
+            unlabelled += 1
+            continue
+        reference, found = of_tier(intervals), of_units(units)
+        end = max(intervals[-1].end, units.grid.start(int(units.ends.max(initial=0))))
+        rng = np.random.default_rng((options.seed, number))
+        ours = [count(reference, found)]
+        theirs = [count(reference, _anywhere(rng, len(found), end)) for _ in range(_GUESSES)]
+        for method, some in (("", ours), ("chance", theirs)):
+            for one in some:
+                row = np.array([one.hits, one.hypothesis, one.reference], np.float64)
+                counts[method][group] = counts[method].get(group, 0) + row
+    if not counts[""]:
+        raise UntoldError(f"no recording has the tier {tier!r}")
+    groups = tuple(sorted(counts[""]))
+    read.said.update(
+        tier=tier, fold="none", tolerance=f"{int(TOLERANCE * 1000)} ms", matching="two-pointer", edges="dropped",
+        silence="kept", pooled="counts",
+    )
+    if unlabelled:
+        read.said["left_out"] = f"{unlabelled} recordings without the tier"
+    rows: list[Score] = []
+    for metric, better in BETTER.items():
+        for method, some in counts.items():
+            table = np.stack([some[group] for group in groups])
+            said = {"boundaries": str(int(table[:, 2].sum())), "found": str(int(table[:, 1].sum()))} if not method else {}
+            rows.append(
+                read.row(metric, better, groups, partial(_weighted, METRICS[metric], table), said, method=method)  # type: ignore[arg-type]
+            )
+    return rows
+
+
+def _anywhere(rng: np.random.Generator, number: int, end: Fraction) -> list[Fraction]:
+    """Distinct places on a grid of a millisecond, inside (0, end)."""
+    places = max(1, int(end * 1000) - 1)
+    return [Fraction(int(p) + 1, 1000) for p in np.sort(rng.choice(places, min(number, places), replace=False))]
+
+
+def _weighted(metric: Callable[[np.ndarray], np.ndarray], table: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    return metric(weight @ table)
