@@ -18,7 +18,7 @@ from untold.corpora._audio import ENDINGS
 from untold.corpora._cache import Build, Writer, cache_folder, stored
 from untold.corpora._corpus import Corpus, Origin, Sound, duration
 from untold.corpora._entry import Entry
-from untold.corpora._labels import LABEL_ENDINGS
+from untold.corpora._labels import ENDINGS as LABEL_ENDINGS
 from untold.corpora._splits import held_out
 from untold.corpora._walking import inside, listing
 from untold.errors import UntoldError, unknown_name
@@ -26,6 +26,7 @@ from untold.errors import UntoldError, unknown_name
 __all__ = ["Corpus", "Entry", "Origin", "Sound", "cache_folder", "held_out", "open_source"]
 
 _GENERAL = ("kaldi", "audiofolder", "lhotse", "folder")  # tried in this order, after the named ones
+_LABELS = (".phn", ".wrd", ".lab", ".lablaut", ".silb", ".txt", ".csv", ".tsv", ".item")  # of the named corpora
 _NAMED_FIRST = 10  # skipped recordings that are said by name
 
 
@@ -149,7 +150,7 @@ def _build(
 
 def _entries(module: ModuleType, where: Source, writer: Writer) -> Iterator[Entry]:
     def skip(name: str, reason: str) -> None:
-        writer.skip(name, reason, recording=not name.lower().endswith(LABEL_ENDINGS))
+        writer.skip(name, reason, recording=not name.lower().endswith((*LABEL_ENDINGS, *_LABELS)))
 
     read = module.read
     more: dict[str, Any] = {"trusted": where.trusted} if "trusted" in inspect.signature(read).parameters else {}

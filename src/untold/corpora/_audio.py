@@ -8,14 +8,19 @@ libsndfile gives of an mp3 after a seek is wrong.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import soundfile
 import soxr
+
+from untold.corpora._mp3 import has_table, with_table
 
 RATE = 16000
 SHORTEST = RATE // 40  # 25 ms: one analysis window
@@ -23,6 +28,7 @@ ENDINGS = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".sph")
 FOREIGN = (".m4a", ".wma", ".aac", ".mp4", ".amr", ".3gp", ".webm", ".mov", ".avi", ".mkv", ".ape", ".wv", ".aif", ".aiff")
 _MOST_CHANNELS, _LOWEST_RATE, _HIGHEST_RATE = 64, 1000, 1_000_000
 _MOST_PER_BYTE = 10_000  # samples; no coder here can pack silence denser (FLAC: 65535 in about 12 bytes)
+_UNKNOWN_FRAMES = 1 << 62  # libsndfile's word for a FLAC that was written to a pipe
 _BLOCK = 1 << 18  # samples of all channels read at once
 _MAGIC = (b"RIFF", b"RIFX", b"RF64", b"NIST_1A", b"fLaC", b"OggS", b"ID3")
 _UNKNOWN_SIZES = (0, 0x7FFFFFFF, 0xFFFFFFFF)  # what writers to a pipe leave as a length that they cannot know
@@ -54,16 +60,20 @@ def decode(path: Path, facts: Facts, channel: int | None = None) -> Iterator[np.
 
     Raises `Unreadable` with the reason, possibly after some blocks: whoever keeps them must be able to drop them.
     """
-    _look(path)
+    size = _look(path)
     try:
-        with soundfile.SoundFile(path) as sound:
-            _check(sound, path.stat().st_size, channel)
+        with contextlib.ExitStack() as stack:
+            longer = with_table(path) if _is_mpeg(path) and not has_table(path) else None
+            stack.enter_context(longer or contextlib.nullcontext())
+            with _quiet():
+                sound = stack.enter_context(_Forward(longer or path))
+            _check(sound, size, channel)
             facts.rate, facts.channels = sound.samplerate, sound.channels
             read = 0
             resample = None
             if sound.samplerate != RATE:
                 resample = soxr.ResampleStream(sound.samplerate, RATE, 1, dtype="float32", quality="HQ")
-            for block in _blocks(sound, channel):
+            for block in _blocks(sound, size, channel):
                 read += len(block)
                 yield from _whole(resample.resample_chunk(block) if resample else block, facts)
             if resample:
@@ -72,30 +82,34 @@ def decode(path: Path, facts: Facts, channel: int | None = None) -> Iterator[np.
                 missing = wanted - facts.steps
                 rest = np.concatenate([rest[:missing], np.zeros(max(0, missing - len(rest)), np.float32)])
                 yield from _whole(rest, facts)
-            if read < sound.frames:
-                raise Unreadable(
-                    f"truncated: its header tells {sound.frames / sound.samplerate:.2f} s, it holds {read / sound.samplerate:.2f} s"
-                )
+            spare = 2 * 1152 if sound.format == "MP3" else 0  # some writers count the frame of the table as well
+            if read < sound.frames - spare and longer is None and sound.frames < _UNKNOWN_FRAMES:
+                told, there = sound.frames / sound.samplerate, read / sound.samplerate
+                raise Unreadable(f"truncated: its header tells {told:.2f} s, it holds {there:.2f} s")
     except (soundfile.SoundFileError, RuntimeError, ValueError, TypeError) as error:
-        raise Unreadable(f"not readable as audio ({str(error).rpartition(': ')[2].rstrip('.')})") from error
+        why = str(error).rpartition(": ")[2].rstrip(".")
+        why = "nothing in it can be decoded" if "does not exist" in why or not why else why  # libsndfile's word for a bad mp3
+        raise Unreadable(f"not readable as audio ({why})") from error
     except OSError as error:
         raise Unreadable(f"not readable ({error.strerror or error})") from error
     if facts.steps < SHORTEST:
         raise Unreadable(f"too short: {facts.steps} samples at 16 kHz, {SHORTEST} (25 ms) needed")
 
 
-def _blocks(sound: soundfile.SoundFile, channel: int | None) -> Iterator[np.ndarray]:
+def _blocks(sound: soundfile.SoundFile, size: int, channel: int | None) -> Iterator[np.ndarray]:
     """The file from its beginning: (samples,) float32, channels averaged."""
     length = max(1, _BLOCK // sound.channels)
     buffer = np.empty((length, sound.channels), np.float32)
-    most = sound.frames
+    most = sound.frames if sound.frames < _UNKNOWN_FRAMES else size * _MOST_PER_BYTE // sound.channels
+    most += length
     read = 0
     while True:
-        block = sound.read(out=buffer)
+        with _quiet():
+            block = sound.read(out=buffer)
         if len(block) == 0:
             return
         read += len(block)
-        if read > most + length:  # a decoder that runs on beyond what the file tells
+        if read > most:  # a decoder that runs on beyond what the file tells
             raise Unreadable("damaged: it decodes to more than its header tells")
         mono = block[:, 0] if sound.channels == 1 else block.mean(axis=1) if channel is None else block[:, channel]
         if not np.isfinite(mono).all():
@@ -123,14 +137,39 @@ def _check(sound: soundfile.SoundFile, size: int, channel: int | None) -> None:
         raise Unreadable(f"its header tells {sound.channels} channels (at most {_MOST_CHANNELS})")
     if not _LOWEST_RATE <= sound.samplerate <= _HIGHEST_RATE:
         raise Unreadable(f"its header tells {sound.samplerate} samples per second ({_LOWEST_RATE} to {_HIGHEST_RATE})")
-    if sound.frames < 0 or sound.frames * sound.channels > size * _MOST_PER_BYTE:
+    known = sound.frames < _UNKNOWN_FRAMES
+    if sound.frames < 0 or (known and sound.frames * sound.channels > size * _MOST_PER_BYTE):
         raise Unreadable(f"its header tells {sound.frames} samples, more than {size} bytes can hold")
     if channel is not None and not 0 <= channel < sound.channels:
         raise Unreadable(f"has no channel {channel} (it has {sound.channels}, counted from 0)")
 
 
-def _look(path: Path) -> None:
-    """What libsndfile would let pass: no sound at all, or less than the header tells."""
+class _Forward(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has no types
+    """A file that is read on and on: the wrapper would seek after each block, which spoils mp3 and endless FLAC."""
+
+    def seekable(self) -> bool:
+        return False
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """mpg123, inside of libsndfile, writes what it thinks of a damaged mp3 to standard error: not while we listen."""
+    try:
+        kept = os.dup(2)
+    except OSError:  # there is no standard error
+        yield
+        return
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def _look(path: Path) -> int:
+    """The file's size. Raises for what libsndfile would let pass: no sound at all, or less than the header tells."""
     try:
         if not path.is_file():
             raise Unreadable("no such file")
@@ -139,8 +178,7 @@ def _look(path: Path) -> None:
             head = file.read(1024)
             if not head:
                 raise Unreadable("empty file")
-            mpeg = path.suffix.lower() == ".mp3" or (head[0] == 0xFF and len(head) > 1 and head[1] & 0xE0 == 0xE0)
-            if not head.startswith(_MAGIC) and not mpeg:
+            if not head.startswith(_MAGIC) and not _is_mpeg(path, head):
                 raise Unreadable("not audio: it begins like no wav, flac, ogg, opus, mp3 or NIST file")
             if head.startswith((b"RIFF", b"RIFX")):
                 _look_riff(file, size, "<" if head[:4] == b"RIFF" else ">")
@@ -149,18 +187,20 @@ def _look(path: Path) -> None:
             elif head.startswith(b"OggS"):
                 file.seek(max(0, size - 70_000))  # a page is at most 65307 bytes
                 _look_ogg(file.read())
+        return size
     except OSError as error:
         raise Unreadable(f"not readable ({error.strerror or error})") from error
 
 
-def _look_riff(file: object, size: int, order: str) -> None:
-    from typing import BinaryIO, cast
+def _is_mpeg(path: Path, head: bytes = b"") -> bool:
+    return path.suffix.lower() == ".mp3" or (len(head) > 1 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0)
 
-    source = cast(BinaryIO, file)
+
+def _look_riff(file: BinaryIO, size: int, order: str) -> None:
     place = 12
     for _ in range(1000):
-        source.seek(place)
-        head = source.read(8)
+        file.seek(place)
+        head = file.read(8)
         if len(head) < 8:
             return
         name, length = struct.unpack(order + "4sI", head)

@@ -16,7 +16,7 @@ from pathlib import Path
 from untold.contract import UNKNOWN
 from untold.corpora._audio import ENDINGS, FOREIGN
 from untold.corpora._entry import Entry
-from untold.corpora._labels import Labels, label_files
+from untold.corpora._labels import Labels, shared_labels
 from untold.corpora._walking import Found, read_small, walk
 from untold.errors import UntoldError
 
@@ -35,23 +35,19 @@ def recognise(root: Path) -> bool:
 def read(root: Path, skip: Callable[[str, str], None], note: Callable[[str], None]) -> Iterator[Entry]:
     """The recordings below `root`, sorted; raises `UntoldError` for two recordings with one id or a bad speakers.csv."""
     about = read_speakers(root / "speakers.csv") if (root / "speakers.csv").is_file() else {}
-    shared = label_files(root, note)
+    shared = shared_labels(root, skip)
     for folder in _folders(root):
         _check_names(folder)
-        beside = {found.path.name: found for found in folder}
+        labels = Labels({found.path.name: found for found in folder}, shared, skip)
         for found in folder:
             ending = found.path.suffix.lower()
             if ending in FOREIGN:
                 skip(found.name, f"{ending} is not read: convert it (ffmpeg -i {found.path.name} {found.path.stem}.wav)")
-            elif ending in ENDINGS and found.problem:
-                skip(found.name, found.problem)
-            elif found.problem and not ending:
+            elif found.problem and (ending in ENDINGS or not ending):
                 skip(found.name, found.problem)
             elif ending in ENDINGS:
                 identity = found.name[: -len(ending)]
-                sides = _sides(found.name, about)
-                labels = Labels(found, beside, shared, skip)
-                yield from labels.entries(Entry(identity, found.path, sides=sides))
+                yield from labels.entries(Entry(identity, found.path, sides=_sides(found.name, about)))
 
 
 def read_speakers(path: Path) -> dict[str, dict[str, str]]:
