@@ -10,18 +10,15 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_COMMANDS = (
-    "inspect discover train encode codebook tokenize segment items abx evaluate compare sweep reconstruct convert "
-    "sample report list"
-).split()
-
-
 def __getattr__(name: str) -> Any:
-    if name in _COMMANDS:
-        module = import_module(f"untold.commands.{'list_' if name == 'list' else name}")
-        return module.run
+    from untold.cli import commands
+
+    if name in commands():
+        return import_module(f"untold.commands.{'list_' if name == 'list' else name}").run
     raise AttributeError(f"module 'untold' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_COMMANDS])
+    from untold.cli import commands
+
+    return sorted([*globals(), *commands()])

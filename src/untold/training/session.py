@@ -19,6 +19,7 @@ from untold.driver import Model
 from untold.errors import UntoldError
 from untold.formats._writing import make_folder
 from untold.layers.across import spread
+from untold.resynthesis import write_voices
 from untold.training.checkpoint import load_place
 from untold.training.loader import share
 from untold.training.loop import Plan, train
@@ -121,6 +122,7 @@ def perform(run: runs.Run, wish: Wish, corpus: Corpus, watcher: Watcher, device:
     run.facts["weights"] = sum(value.numel() for value in state.values())
     if share()[0] == 0:
         run.save_weights(state)
+        write_voices(path / "voices.safetensors", model, data, adapted)
         run.write()
     model.load_state_dict(state)
     return model.eval()

@@ -1,0 +1,62 @@
+"""Write features of recordings at a point: a folder with one .npy a recording."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from untold.commands._options import machine, opened, processes
+from untold.commands._terminal import Terminal
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The words of the command line."""
+    parser.add_argument("what", metavar="WHAT", help="a RUN, a front end such as mfcc:deltas=no, a codebook")
+    parser.add_argument("source", metavar="SOURCE", help="recordings: a folder, or a corpus by name")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the features")
+    parser.add_argument("--point", metavar="NAME", help="where to read (the first that WHAT lists)")
+    parser.add_argument("--split", default="all", choices=["train", "held_out", "evaluation", "all"], help="which recordings")
+
+
+def run(
+    what: str, source: str, *, out: Path, point: str | None = None, split: str = "all", force: bool = False,
+    device: str = "auto", threads: int | None = None, limit: int | None = None, quiet: bool = False,
+) -> Path:
+    """Writes features of each recording and gives their folder; recordings are shared out among processes."""
+    from untold.errors import unknown_name
+    from untold.formats._writing import make_folder
+    from untold.formats.features import FeatureWriter
+    from untold.subjects import open_subject
+    from untold.training.loader import share
+
+    processes()
+    where = machine(device, threads)
+    rank, world = share()
+    terminal = Terminal(quiet or rank != 0)
+    corpus = opened(source, terminal, limit=limit, split=split)
+    subject = open_subject(what, corpus=corpus, device=where)
+    chosen = point or (subject.points[0] if subject.points else "")
+    if chosen not in subject.points:
+        raise unknown_name(f"point of {what}", chosen, subject.points)
+    if rank == 0:
+        make_folder(out, force=force)
+    _together()
+    writer = FeatureWriter(out, subject.grid(chosen), chosen, subject.origin)
+    with terminal.bar(corpus.seconds / world, "s of sound", "encoding") as bar:
+        for number in range(rank, len(corpus), world):
+            recording = corpus[number]
+            writer.write(recording.id, subject.chunks(recording, chosen))
+            bar.advance(recording.signals["audio"].steps / 16000)
+    _together()
+    if rank == 0:
+        terminal.result(f"{out}")
+    return out
+
+
+def _together() -> None:
+    from untold.layers.across import spread
+
+    if spread():
+        import torch
+
+        torch.distributed.barrier()

@@ -1,0 +1,79 @@
+"""A codebook DIR: codewords, and exactly what they were fitted on, so that they are never put on anything else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from untold.contract import Grid
+from untold.errors import UntoldError
+from untold.formats._writing import beside, read_json, write_json
+from untold.formats.features import read_grid
+
+
+@dataclass(frozen=True)
+class Codebook:
+    """Codewords (K, dimensions) float32 of the features `what` gives at `point`, after `normalisation` (none, or mean and
+    scale of each dimension). `distance` is `plain` or `squared`; `hash` of the extractor is empty where nobody told."""
+
+    codewords: np.ndarray
+    what: str
+    point: str
+    grid: Grid
+    normalisation: str = "none"
+    distance: str = "squared"
+    hash: str = ""
+    mean: np.ndarray | None = None
+    scale: np.ndarray | None = None
+
+    def normalised(self, values: np.ndarray) -> np.ndarray:
+        """Features (steps, dimensions) in the space of the codewords."""
+        if values.shape[-1] != self.codewords.shape[1]:
+            raise UntoldError(f"features of {values.shape[-1]} dimensions, and codewords of {self.codewords.shape[1]}: they do not belong together")
+        return values if self.mean is None else (values - self.mean) / self.scale
+
+    def nearest(self, values: np.ndarray) -> np.ndarray:
+        """Tokens (steps,) int64 of features (steps, dimensions); ties to the lowest."""
+        x = self.normalised(values).astype(np.float32)
+        distance = np.square(self.codewords).sum(1) - 2 * x @ self.codewords.T
+        return distance.argmin(1).astype(np.int64)
+
+
+def write_codebook(folder: Path, book: Codebook) -> None:
+    """Writes `codebook.safetensors` and `codebook.json`, each whole or not at all."""
+    arrays = {"codewords": book.codewords.astype(np.float32)}
+    if book.mean is not None and book.scale is not None:
+        arrays |= {"mean": book.mean.astype(np.float32), "scale": book.scale.astype(np.float32)}
+    with beside(folder / "codebook.safetensors") as part:
+        save_file(arrays, part)
+    write_json(folder / "codebook.json", {
+        "what": book.what, "point": book.point, "rate": str(book.grid.rate), "first": str(book.grid.first), "unit": book.grid.unit,
+        "size": len(book.codewords), "normalisation": book.normalisation, "distance": book.distance, "hash": book.hash,
+    })
+
+
+def read_codebook(folder: Path) -> Codebook:
+    """Reads a codebook; raises `UntoldError` when a file is missing, damaged, or says what cannot be."""
+    said: Any = read_json(folder / "codebook.json")
+    try:
+        arrays = load_file(folder / "codebook.safetensors")
+    except (SafetensorError, OSError, ValueError) as error:
+        raise UntoldError(f"{folder / 'codebook.safetensors'}: not readable ({str(error)[:100]})") from None
+    words = arrays.get("codewords")
+    if words is None or words.ndim != 2 or not words.size or not np.isfinite(words).all():
+        raise UntoldError(f"{folder / 'codebook.safetensors'}: 'codewords' must be finite numbers, K x dimensions")
+    if not isinstance(said, dict) or not all(isinstance(said.get(key), str) for key in ("what", "point")):
+        raise UntoldError(f"{folder / 'codebook.json'}: 'what' and 'point' are missing")
+    if said.get("distance", "squared") not in ("plain", "squared"):
+        raise UntoldError(f"{folder / 'codebook.json'}: distance {said.get('distance')!r}: plain or squared expected")
+    grid = read_grid(said, folder / "codebook.json")
+    return Codebook(
+        words.astype(np.float32), said["what"], said["point"], grid, str(said.get("normalisation", "none")),
+        said.get("distance", "squared"), str(said.get("hash") or ""), arrays.get("mean"), arrays.get("scale"),
+    )
+
