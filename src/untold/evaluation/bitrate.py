@@ -63,7 +63,9 @@ def usage(units: Iterable[tuple[str, Units]]) -> Usage:
         begun[group] = begun.get(group, 0) + int((heads >= 0).sum())
     tables = [tally.table() for tally in tallies]
     counts = np.array([begun[group] for group in tables[0].groups], np.float64)
-    return Usage(alphabet, rate, *tables, units=counts, gaps=bool((tables[0].kinds < 0).any()))
+    tokens_, neighbours, runs, durations = tables
+    gaps = bool((tokens_.kinds < 0).any())
+    return Usage(alphabet, rate, tokens_, neighbours, runs, durations, counts, gaps)
 
 
 def _pairs(tokens: np.ndarray) -> np.ndarray:
@@ -76,9 +78,9 @@ def bits_per_second(use: Usage, accounting: str, weight: np.ndarray) -> np.ndarr
     if accounting == "log2k":
         return np.full(len(weight), rate * math.log2(use.symbols))
     if accounting == "unigram":
-        return rate * _over(use.tokens, weight) / math.log(2)
+        return np.asarray(rate * _over(use.tokens, weight) / math.log(2))
     if accounting == "bigram":
-        return rate * _conditional(use.neighbours, weight) / math.log(2)
+        return np.asarray(rate * _conditional(use.neighbours, weight) / math.log(2))
     runs = weight @ np.asarray(use.durations.counts.sum(axis=1)).ravel()
     nats = _conditional(use.runs, weight) + _over(use.durations, weight)
     return np.asarray(runs / _seconds(use, weight) * nats / math.log(2))
@@ -96,7 +98,7 @@ def _conditional(table: Table, weight: np.ndarray) -> np.ndarray:
     for part in table.blocks(weight):
         joint = table.drawn(part)
         parts.append(corrected(joint) - corrected(summed(joint, table.kinds[:, 0])))
-    return np.maximum(0.0, np.nan_to_num(np.concatenate(parts)))
+    return np.asarray(np.maximum(0.0, np.nan_to_num(np.concatenate(parts))))
 
 
 def _seconds(use: Usage, weight: np.ndarray) -> np.ndarray:
@@ -123,7 +125,7 @@ def perplexity(use: Usage, weight: np.ndarray) -> np.ndarray:
     table = _emitted(use)
     if not len(table.kinds):
         return np.zeros(len(weight))
-    return np.minimum(np.exp(_over(table, weight)), use.alphabet)
+    return np.asarray(np.minimum(np.exp(_over(table, weight)), use.alphabet))
 
 
 def information(table: Contingency, weight: np.ndarray) -> np.ndarray:
@@ -135,4 +137,4 @@ def information(table: Contingency, weight: np.ndarray) -> np.ndarray:
         joint = table.cells.drawn(part)
         rows, units = summed(joint, table.phone), summed(joint, table.unit)
         parts.append(corrected(rows) + corrected(units) - corrected(joint))
-    return np.maximum(0.0, np.concatenate(parts)) / math.log(2)
+    return np.asarray(np.maximum(0.0, np.concatenate(parts)) / math.log(2))

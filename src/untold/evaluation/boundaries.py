@@ -84,7 +84,7 @@ def f1(counts: np.ndarray) -> np.ndarray:
 
 def over_segmentation(counts: np.ndarray) -> np.ndarray:
     """Boundaries found per boundary that is there, minus 1 (recall / precision - 1), of counts (..., 3)."""
-    return _share(counts[..., 1], counts[..., 2]) - 1
+    return np.asarray(_share(counts[..., 1], counts[..., 2]) - 1)
 
 
 def r_value(counts: np.ndarray) -> np.ndarray:
@@ -100,7 +100,9 @@ def r_value_of(found: np.ndarray, over: np.ndarray) -> np.ndarray:
 
 
 def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    return np.divide(part, whole, out=np.zeros(np.broadcast(part, whole).shape), where=np.asarray(whole) != 0)
+    shares = np.zeros(np.broadcast(part, whole).shape)
+    np.divide(part, whole, out=shares, where=np.asarray(whole) != 0)
+    return shares
 
 
 METRICS = {

@@ -83,7 +83,7 @@ class _Sums:
 
 
 def _information(sums: _Sums) -> np.ndarray:
-    return np.maximum(0.0, entropy(sums.phones) + entropy(sums.units) - entropy(sums.cells))
+    return np.asarray(np.maximum(0.0, entropy(sums.phones) + entropy(sums.units) - entropy(sums.cells)))
 
 
 def _divided(above: np.ndarray, below: np.ndarray, empty: float) -> np.ndarray:
@@ -131,7 +131,7 @@ def _ami(sums: _Sums, table: Contingency) -> np.ndarray:
 
 
 def _at_least(values: np.ndarray, tiny: float) -> np.ndarray:
-    return np.copysign(np.maximum(np.abs(values), tiny), values)
+    return np.asarray(np.copysign(np.maximum(np.abs(values), tiny), values))
 
 
 _METRICS = {"pnmi": _pnmi, "nmi": _nmi, "purity": _purity, "ari": _ari, "rand_score": _ari, "mutual_information": _ami}

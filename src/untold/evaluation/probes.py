@@ -165,7 +165,7 @@ def standardised(y: np.ndarray, seen: np.ndarray) -> np.ndarray:
     """Targets (..., values) with the mean and deviation of those seen in training, NaN kept."""
     flat = seen.reshape(-1, seen.shape[-1])
     mean, scale = standardising(flat[~np.isnan(flat).any(axis=1)])
-    return (y - mean) / scale
+    return np.asarray((y - mean) / scale)
 
 
 def by_class(counts: Mapping[str, int]) -> str:

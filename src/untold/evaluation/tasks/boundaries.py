@@ -44,8 +44,8 @@ def measure(subject: Any, corpus: Any, options: TaskOptions) -> list[Score]:
         rng = np.random.default_rng((options.seed, number))
         ours = [count(reference, found)]
         theirs = [count(reference, _anywhere(rng, len(found), end)) for _ in range(_GUESSES)]
-        for method, some in (("", ours), ("chance", theirs)):
-            for one in some:
+        for method, placed in (("", ours), ("chance", theirs)):
+            for one in placed:
                 row = np.array([one.hits, one.hypothesis, one.reference], np.float64)
                 counts[method][group] = counts[method].get(group, 0) + row
     if not counts[""]:

@@ -159,7 +159,7 @@ def _of_recordings(
     right = {"": guessed == index[test], "chance": index[test] == majority(index[train])}
     said = _conventions(split, RECORDINGS) | {"features": "time averages", "classes": str(len(classes))} | said
     return _accuracy(
-        setting, metric, point, [setting.groups[i] for i in test], {m: r.astype(int) for m, r in right.items()},
+        setting, metric, point, [setting.groups[int(i)] for i in test], {m: r.astype(int) for m, r in right.items()},
         np.ones(len(test)), said,
     )
 
