@@ -10,7 +10,7 @@ import numpy as np
 from untold.contract import Interval, Recording, Units
 from untold.report import pictures, sounds
 from untold.report.data import Exemplar, Health, PageData, Pair, Portion, Shown, Span, UnitCard
-from untold.report.survey import BIN, RATE, Place, Source, Survey, exemplars, look, seconds_of
+from untold.report.survey import RATE, Place, Source, Survey, exemplars, look, seconds_of
 
 CARDS = 64  # units with pictures and sounds; the others stand in the table
 SHOWN = 3  # recordings drawn with their units
@@ -60,7 +60,7 @@ def gather(
     data = PageData(
         title=corpus.name, source=corpus.name, method=method, recordings=survey.recordings, seconds=survey.seconds,
         speakers=len(survey.by_speaker), alphabet=survey.alphabet, rate=float(survey.count.sum()) / max(survey.seconds, 1e-9),
-        bin_seconds=BIN, tier=tier if has_labels else "", units=tuple(made),
+        bin_seconds=survey.bin(), tier=tier if has_labels else "", units=tuple(made),
         health=tuple(Health(severity, text) for severity, text in health),  # type: ignore[arg-type]
         shown=tuple(_shown(run, corpus[i], units[corpus[i].id], f"recording-{n}", tier) for n, i in enumerate(chosen)),
         reconstructions=tuple(_reconstructions(run, corpus, chosen, reconstruct)),

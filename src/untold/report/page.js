@@ -86,8 +86,9 @@
       seen += hidden ? 0 : 1;
     }
     const key = order.value, number = (card) => Number(card.dataset[key]);
-    const sorted = [...cards].sort((a, b) => key === "name" ? (a.dataset.name || "\uffff").localeCompare(b.dataset.name || "\uffff") || b.dataset.count - a.dataset.count
-      : key === "token" || key === "hue" ? number(a) - number(b) : number(b) - number(a));
+    const silent = (card) => (card.dataset.kind === "silence" ? 1 : 0);  // of little interest, so at the end of every order
+    const sorted = [...cards].sort((a, b) => silent(a) - silent(b) || (key === "name" ? (a.dataset.name || "\uffff").localeCompare(b.dataset.name || "\uffff") || b.dataset.count - a.dataset.count
+      : key === "token" || key === "hue" ? number(a) - number(b) : number(b) - number(a)));
     holder.append(...sorted);
     get("visible").textContent = seen === 1 ? "1 unit" : `${seen} units`;
     get("nothing").hidden = seen > 0;

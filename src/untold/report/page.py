@@ -17,6 +17,7 @@ from untold.errors import UntoldError, printable
 from untold.formats._writing import inside, read_json, write_text
 from untold.report.curves import HEIGHT, WIDTH, read_curves
 from untold.report.data import PageData, Shown, UnitCard
+from untold.report.sounds import MARGIN
 from untold.report.tables import LISTED, Row, comparisons, number, probes, read_scores, words
 
 _FOLDER = Path(__file__).parent
@@ -45,7 +46,7 @@ def write(run: Path, data: PageData) -> Path:
     sealed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     text = _environment(run).get_template("template.html").render(
         data=data, found=_found(data, rows), facts=_facts(data), tables=comparisons(rows, data.method), matrix=matrix, rows=rows[:LISTED],
-        left_out=max(0, len(rows) - LISTED), curves=curves, box=(WIDTH, HEIGHT), about=_about(about), absent=absent,
+        left_out=max(0, len(rows) - LISTED), curves=curves, box=(WIDTH, HEIGHT), margin=MARGIN, about=_about(about), absent=absent,
         phones=_phones(data.units), cards=[unit for unit in data.units if unit.exemplars], by_token={unit.token: unit for unit in data.units},
         longest=max((max(unit.durations) for unit in data.units if unit.durations), default=1),
         seal=Markup(f"sha256-{sealed}"), script=Markup(script), style=Markup((_FOLDER / "page.css").read_text(encoding="utf-8")),
@@ -157,7 +158,7 @@ def _found(data: PageData, rows: Sequence[Row]) -> str:
 
 
 def _some(count: int, noun: str) -> str:
-    small = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
+    small = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten", "Eleven", "Twelve")
     return f"{small[count] if count < len(small) else count} {noun}{'' if count == 1 else 's'}"
 
 

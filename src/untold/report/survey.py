@@ -10,13 +10,14 @@ from typing import Protocol
 import numpy as np
 
 from untold.contract import UNKNOWN, Interval, Recording, Units
+from untold.errors import UntoldError
 from untold.report import pictures
 from untold.report.data import Kind
 
 RATE = 16000
 BANDS = 40
-BIN = 0.02  # seconds of a bin of durations
-BINS = 25
+BINS = 25  # bars of a histogram of durations
+FINE = 0.005  # seconds of a bin in which durations are counted while passing
 LISTEN = 3600.0  # seconds of sound looked at for loudness and spectrum, spread over the corpus
 PIECE = 60.0  # seconds of one recording looked at
 KEPT = 8  # exemplars kept a unit
@@ -57,6 +58,7 @@ class Survey:
     count: np.ndarray
     covered: np.ndarray
     durations: np.ndarray
+    step: float = 0.01
     recordings: int = 0
     seconds: float = 0.0
     joint: dict[str, np.ndarray] = field(default_factory=dict)
@@ -68,11 +70,11 @@ class Survey:
     periodic: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
     @staticmethod
-    def empty(alphabet: int) -> Survey:
+    def empty(alphabet: int, step: float = 0.01) -> Survey:
         """Nothing seen yet."""
         zero = np.zeros(alphabet)
         return Survey(
-            alphabet, np.zeros(alphabet, np.int64), zero.copy(), np.zeros((alphabet, 2000), np.int64),
+            alphabet, np.zeros(alphabet, np.int64), zero.copy(), np.zeros((alphabet, 2000), np.int64), step,
             spectrum=np.zeros((alphabet, BANDS)), heard=zero.copy(), above_floor=zero.copy(), crossings=zero.copy(), periodic=zero.copy(),
         )
 
@@ -82,11 +84,22 @@ class Survey:
             return 0.0
         return float(np.searchsorted(self.durations[token].cumsum(), (self.count[token] + 1) // 2) * FINE)
 
+    def typical(self, token: int) -> float:
+        """The duration below which half of a token's time lies, in seconds: passing flickers weigh little in it."""
+        weights = self.durations[token] * np.arange(self.durations.shape[1])
+        return float(np.searchsorted(weights.cumsum(), weights.sum() / 2) * FINE)
+
+    def bin(self) -> float:
+        """Seconds of a histogram's bar: whole steps, so that nearly all segments of all units fit into `BINS` bars."""
+        totals = self.durations.sum(0).cumsum()
+        reach = float(np.searchsorted(totals, 0.98 * totals[-1]) * FINE) if len(totals) and totals[-1] else 0.0
+        return self.step * max(1, int(np.ceil(reach / self.step / (BINS - 1) - 1e-6)))
+
     def histogram(self, token: int) -> tuple[int, ...]:
-        """Segments by bins of `BIN` seconds; the last bin takes what is longer."""
+        """Segments by bars of `bin()` seconds, the first begins at half a step; the last takes what is longer."""
         fine = self.durations[token]
-        bins = np.minimum(((np.arange(len(fine)) * FINE + 1e-9) / BIN).astype(int), BINS - 1)
-        return tuple(int(n) for n in np.bincount(bins, fine, BINS))
+        bars = np.clip(np.floor(np.arange(len(fine)) * FINE / self.bin() - 0.5 + 1e-6).astype(int), 0, BINS - 1)
+        return tuple(int(n) for n in np.bincount(bars, fine, BINS))
 
     def kind(self, token: int) -> Kind:
         """Silence lies near its recordings' noise floor; noise is aperiodic and crosses zero often."""
@@ -124,9 +137,6 @@ class Survey:
         return hues
 
 
-FINE = 0.005  # seconds of a bin in which durations are counted while passing
-
-
 def seconds_of(units: Units) -> tuple[np.ndarray, np.ndarray]:
     """Starts and ends of units (segments,) in seconds."""
     rate, first = float(units.grid.rate), float(units.grid.first)
@@ -142,8 +152,10 @@ def look(corpus: Source, units: Mapping[str, Units], tier: str) -> Survey:
         mine = units.get(recording.id)
         if mine is None:
             continue
+        if survey is not None and mine.alphabet != survey.alphabet:
+            raise UntoldError(f"units of {recording.id} have an alphabet of {mine.alphabet}, others of {survey.alphabet}")
         if survey is None:
-            survey = Survey.empty(mine.alphabet)
+            survey = Survey.empty(mine.alphabet, float(1 / mine.grid.rate))
         _count(survey, recording, mine.merged(), tier)
         if index % every == 0:
             _listen(survey, recording, mine)
@@ -233,7 +245,7 @@ def _periodic(spectrum: np.ndarray) -> np.ndarray:
 
 def exemplars(corpus: Source, units: Mapping[str, Units], survey: Survey, wanted: Sequence[int]) -> dict[int, list[Place]]:
     """The second pass: up to `KEPT` places of each wanted token, of middling duration, from as many speakers as can be."""
-    medians = {token: max(survey.median(token), FINE) for token in wanted}
+    typical = {token: max(survey.typical(token), FINE) for token in wanted}
     best: dict[int, dict[str, list[tuple[float, int, Place]]]] = {token: {} for token in wanted}
     for index, recording in enumerate(corpus):
         mine = units.get(recording.id)
@@ -247,7 +259,7 @@ def exemplars(corpus: Source, units: Mapping[str, Units], survey: Survey, wanted
             if int(token) not in best:
                 continue
             at = np.flatnonzero(mine.tokens == token)
-            off = np.abs(np.log(np.maximum(ends[at] - starts[at], FINE) / medians[int(token)])).round(2)
+            off = np.abs(np.log(np.maximum(ends[at] - starts[at], FINE) / typical[int(token)])).round(2)
             mix = (at * 2654435761 + salt) % 65521
             first = np.lexsort((mix, off))[: (2 if survey.recordings > KEPT else KEPT)]
             mine_best = best[int(token)].setdefault(recording.speaker, [])
