@@ -1,0 +1,237 @@
+"""What `discover` does once a method is trained: units, health in words, scores beside rivals, sounds, the page."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from untold import registry
+from untold.commands._terminal import Terminal
+from untold.commands.tokenize import write_units
+from untold.contract import Batch, Reconstructs, Units
+from untold.corpora import Corpus
+from untold.driver import Model
+from untold.errors import UntoldError
+from untold.evaluation import scores
+from untold.evaluation._measuring import Remembering
+from untold.evaluation._options import TaskOptions
+from untold.formats.units import read_units
+from untold.frontends import excerpt
+from untold.report import page
+from untold.report.gather import gather
+from untold.resynthesis import Resynthesis
+from untold.runs import Run, versions
+from untold.subjects import RunSubject, Subject, open_subject
+from untold.training.loader import rows as adapted_rows
+from untold.training.monitors import Finding, findings, latent_use
+from untold.training.preparation import training_split
+
+RIVALS = ("mfcc", "mfcc:deltas=no", "mfcc:normalise=none", "mfcc:deltas=no,normalise=none")
+_LISTENED = 64  # held-out recordings for the loss with true, shuffled and zero latents
+_LONGEST = 8 * 16000
+_LABELLED = 400  # recordings that are scored against labels: more would only make the wait longer
+
+
+class Discovery:
+    """One finished training, and what is made of it."""
+
+    def __init__(self, run: Run, corpus: Corpus, terminal: Terminal, device: str) -> None:
+        self.run, self.corpus, self.terminal, self.device = run, corpus, terminal, device
+        self.subject = RunSubject(run, device)
+        self.model: Model = self.subject.model
+        self.absent: list[str] = []
+        self.rows: list[scores.Row] = []
+        self.seconds = float(run.facts["cost"].get("seconds", 0.0))
+
+    def finish(self) -> None:
+        """Units, scores, sounds, page; the last line said is the page's path."""
+        begun = time.monotonic()
+        units: dict[str, Units] = {}
+        if self.subject.alphabet:
+            (self.run.path / "units").mkdir(exist_ok=True)
+            write_units(self.subject, self.corpus, self.run.path / "units", ["jsonl"], self.terminal)
+            units = read_units(self.run.path / "units" / "units.jsonl")
+        else:
+            self.absent.append(f"Units: {self.subject.name} has none (untold codebook makes some of its features).")
+        (self.run.path / "scores.csv").unlink(missing_ok=True)
+        health = self._health(units)
+        self._judge()
+        scores.append(self.run.path / "scores.csv", self.rows)
+        self._table()
+        for finding in health:
+            self.terminal.result(f"{finding.severity}: {finding.sentence}")
+        for line in self.absent:
+            self.terminal.say(f"absent: {line}")
+        if units:
+            self._page(units, health)
+        self.run.facts["cost"]["after_training_seconds"] = round(time.monotonic() - begun, 1)
+        self.run.write()
+        self.terminal.result(str(self.run.path / "report.html") if units else str(self.run.path))
+
+    # scores ------------------------------------------------------------------------------------------------------
+
+    def _measure(self, task: str, subject: Any, corpus: Corpus, options: TaskOptions, **said: str) -> None:
+        try:
+            found = registry.load("tasks", task).measure(subject, corpus, options)
+        except UntoldError as error:
+            self._missing(task, str(error))
+            return
+        seed = self.run.facts["seed"] if subject.name == self.subject.name else None
+        cost = self.seconds if subject.name == self.subject.name else (subject.minutes or 0.0) * 60
+        self.rows += scores.rows(found, corpus=self.corpus.name, method=subject.name, seed=seed, seconds=cost, conventions=said)
+
+    def _missing(self, task: str, reason: str) -> None:
+        line = f"{task}: {reason}"
+        if line not in self.absent:
+            self.absent.append(line)
+
+    def _options(self, points: Sequence[str] = ()) -> TaskOptions:
+        fold = "timit39" if self.corpus.name == "timit" else None
+        return TaskOptions(
+            points=tuple(points), seed=self.run.facts["seed"], fold=fold, say=lambda line: self._missing("note", line),
+            over=lambda items, total, what: self.terminal.over(items, total, "recordings", what),
+        )
+
+    def _judge(self) -> None:
+        """Against labels, where there are some; on the owner's evaluation part when there is one."""
+        remembered = Remembering(self.subject)
+        if self.subject.alphabet:
+            for task in ("bits", "speaker_information"):
+                self._measure(task, remembered, self.corpus, self._options())
+        if not self.corpus.tiers:
+            self._missing("ABX, probes, PNMI, boundaries", "the recordings have no labels in time")
+            return
+        other = np.array([i for i, r in enumerate(self.corpus) if r.split == "evaluation"], np.int64)
+        judged = self.corpus.select(other) if len(other) else self.corpus
+        said = {"trained_on_this_audio": "no" if len(other) else "yes"}
+        if len(judged) > _LABELLED:
+            chosen = np.sort(np.random.default_rng(0).permutation(len(judged))[:_LABELLED])
+            judged = judged.select(chosen)
+            said["recordings"] = f"{_LABELLED} drawn"
+        points = [p for p in self.subject.points if p != "codeword_posteriors"]
+        remembered = Remembering(self.subject)
+        self._measure("abx", remembered, judged, self._options(self.subject.points), **said)
+        rivals: list[Subject] = [open_subject(what, corpus=judged, device=self.device) for what in RIVALS]
+        if self.run.facts["method"] != "mixture":
+            rivals.append(self._mixture())
+        for rival in rivals:
+            self._measure("abx", rival, judged, self._options(), **(said if rival.minutes else {}))
+        if self.subject.alphabet:
+            for task in ("clusters", "boundaries"):
+                self._measure(task, remembered, judged, self._options(), **said)
+                if rivals[-1].alphabet:
+                    self._measure(task, Remembering(rivals[-1]), judged, self._options(), **said)
+        self._measure("probes", remembered, judged, self._options(points), **said)
+        self._measure("probes", rivals[0], judged, self._options(), **said)
+
+    def _mixture(self) -> Subject:
+        """The strongest cheap rival, fitted to the same recordings."""
+        from untold.training import session
+
+        out = self.run.path / "rivals" / "mixture"
+        if not (out / "model.safetensors").exists():
+            wish = session.Wish("mixture", {}, self.run.facts["seed"], minutes=10.0)
+            made = session.begin(wish, self.corpus, out, resume=False, force=True, command=self.run.facts["command"])
+            session.perform(made, wish, self.corpus, self.terminal, self.device)
+        return open_subject(str(out), device=self.device)
+
+    def _table(self) -> None:
+        """The main figures on the terminal, ours beside the rivals'."""
+        wanted = ("abx_across", "abx_within", "phone_accuracy", "speaker_accuracy", "gender_accuracy", "pnmi", "r_value", "bits_per_second")
+        shown = [row for row in self.rows if row.metric in wanted and row.conventions.get("silence") != "in" and row.conventions.get("kind") != "triphone"]
+        shown.sort(key=lambda row: (wanted.index(row.metric), sorted(row.conventions.get("context", "") + row.conventions.get("accounting", "")), row.value if row.better == "lower" else -row.value))
+        lines = []
+        for row in shown:
+            note = row.conventions.get("context") or row.conventions.get("accounting") or ""
+            span = "" if row.low is None or row.high is None else f"{row.low:.3f} to {row.high:.3f}"
+            lines.append((row.metric + (f" ({note})" if note else ""), row.method, row.point, f"{row.value:.3f}", span))
+        if lines:
+            self.terminal.table(("score", "method", "point", "value", "95 % interval"), lines)
+
+    # health ------------------------------------------------------------------------------------------------------
+
+    def _batches(self) -> Iterator[Batch]:
+        """Held-out recordings, or where none is held out those trained on, a few at a time."""
+        chosen, kept = training_split(self.corpus)
+        pick = (kept if len(kept) else chosen)[:_LISTENED]
+        for start in range(0, len(pick), 8):
+            recordings = [self.corpus[int(i)] for i in pick[start : start + 8]]
+            stops = [min(r.signals["audio"].steps, _LONGEST) for r in recordings]
+            given = excerpt([r.signals["audio"] for r in recordings], [0] * len(stops), stops, self.model.margin)
+            tables: dict[str, dict[str, np.ndarray]] = {}
+            for stream, found in [(s, f) for r in recordings for s, f in self.model.adapt(r).items()]:
+                for key, value in found.items():
+                    tables.setdefault(stream, {}).setdefault(key, []).append(value[0].cpu().numpy())  # type: ignore[attr-defined, arg-type]
+            stacked = {stream: {key: np.stack(v) for key, v in table.items()} for stream, table in tables.items()}
+            for stream in self.model.fronts:
+                stacked.setdefault(stream, {})
+            device = self.model.device()
+            adapted = adapted_rows(stacked, np.arange(len(recordings)), device)
+            sides = self.model.side_indices(recordings)
+            yield self.model.batch(given.to(device), adapted, sides, torch.arange(len(recordings), device=device), None)
+
+    def _health(self, units: dict[str, Units]) -> list[Finding]:
+        use = latent_use(self.model, self._batches()) if isinstance(self.model.method, Reconstructs) else {}
+        counts, by_speaker = None, {}
+        if units:
+            assert self.subject.alphabet is not None
+            counts = np.zeros(self.subject.alphabet, np.int64)
+            for recording in self.corpus:
+                found = np.bincount(units[recording.id].tokens, units[recording.id].ends - units[recording.id].starts, self.subject.alphabet)
+                counts += found.astype(np.int64)
+                if recording.speaker != "unknown":
+                    by_speaker[recording.speaker] = by_speaker.get(recording.speaker, 0) + found
+        told = _speaker_bits(by_speaker) if len(by_speaker) > 1 else None
+        return findings(counts, use, speaker_bits=told, unit_bits=None if counts is None else _bits(counts))
+
+    # the page ----------------------------------------------------------------------------------------------------
+
+    def _page(self, units: dict[str, Units], health: Iterable[Finding]) -> None:
+        back: Resynthesis | None = None
+        if isinstance(self.model.method, Reconstructs):
+            try:
+                back = Resynthesis(self.model, self.run.path)
+            except UntoldError as error:
+                self._missing("sounds", str(error))
+        tier = "phones" if "phones" in self.corpus.tiers else (self.corpus.tiers[0] if self.corpus.tiers else "phones")
+        gather(
+            self.corpus, units, self.run.path, method=self.run.name, tier=tier, health=[(f.severity, f.sentence) for f in health],
+            reconstruct=None if back is None else back.of_recording, conversions=[] if back is None else list(self._conversions(back)),
+            absent=self.absent, notes={"command": self.run.facts["command"], **{f"version of {k}": v for k, v in versions().items()}},
+        )
+        page.write(self.run.path, page.PageData.read(self.run.path))
+
+    def _conversions(self, back: Resynthesis) -> Iterator[tuple[str, str, str, np.ndarray, np.ndarray]]:
+        """A few recordings in the voice of another speaker, of the other sex where sexes are known."""
+        known = self.model.sides.get("speaker", [])[1:]
+        sexes = dict(zip(self.corpus.sides("speaker"), self.corpus.sides("sex"), strict=True))
+        if len(known) < 2:
+            return
+        draw = np.random.default_rng(1)
+        for number in draw.permutation(len(self.corpus))[:3]:
+            recording = self.corpus[int(number)]
+            if recording.signals["audio"].steps > _LONGEST:
+                continue
+            others = [s for s in known if s != recording.speaker]
+            unlike = [s for s in others if sexes.get(s) != sexes.get(recording.speaker)] or others
+            to = unlike[int(draw.integers(len(unlike)))]
+            original = recording.signals["audio"].read(0, recording.signals["audio"].steps)
+            yield recording.id, recording.speaker, to, original, back.of_recording(recording, back.speaker(to))
+
+
+def _bits(counts: np.ndarray) -> float:
+    p = counts[counts > 0] / max(1, counts.sum())
+    return float(-(p * np.log2(p)).sum())
+
+
+def _speaker_bits(by_speaker: dict[str, np.ndarray]) -> float:
+    """I(speaker; unit) in bits, less what chance gives a table of this size (Miller and Madow)."""
+    table = np.stack(list(by_speaker.values()))
+    plain = _bits(table.sum(0)) + _bits(table.sum(1)) - _bits(table.ravel())
+    cells = int((table > 0).sum()) - int((table.sum(0) > 0).sum()) - len(table) + 1
+    return max(0.0, plain - cells / (2 * table.sum() * np.log(2)))
+

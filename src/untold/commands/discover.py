@@ -1,0 +1,55 @@
+"""The main job: recordings in; units, scores, sound and a page out.
+
+Labels, where there are some, are never used for training, selection or stopping: they only judge the result.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from untold.commands._options import add_training, default_out, machine, opened, processes
+from untold.commands._terminal import Terminal
+from untold.settings import parse_assignments
+
+if TYPE_CHECKING:
+    from untold.runs import Run
+
+DEFAULT = "mixture"  # whichever method wins at ten minutes on several corpora together: README, "Which method"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The words of the command line."""
+    parser.add_argument("source", metavar="SOURCE", help="recordings: a folder, or a corpus by name (espeak is embedded)")
+    parser.add_argument("--method", default=DEFAULT, metavar="NAME", help=f"a method or recipe, settings after a colon ({DEFAULT})")
+    add_training(parser)
+
+
+def run(
+    source: str, *, out: Path | None = None, method: str = DEFAULT, minutes: float | None = None, steps: int | None = None,
+    seed: int = 0, resume: Path | None = None, set: list[str] | tuple[str, ...] = (), force: bool = False,  # noqa: A002
+    device: str = "auto", threads: int | None = None, limit: int | None = None, quiet: bool = False,
+) -> Run:
+    """Trains, tokenises, scores and writes the page; gives the RUN. Budget: the recipe's, or 10 minutes."""
+    from untold import registry
+    from untold.commands._discovery import Discovery
+    from untold.runs import resolve
+    from untold.training import session
+
+    processes()
+    where = machine(device, threads)
+    terminal = Terminal(quiet or session.share()[0] != 0)
+    name, _, words = method.partition(":")
+    changes = parse_assignments([*words.split(","), *set] if words else list(set))
+    resolve(name, changes)
+    default = registry.literals("recipes", name).get("MINUTES", 10.0) if name in registry.names("recipes") else 10.0
+    wanted_steps, wanted_minutes = session.budget(steps, minutes, default)
+    wish = session.Wish(name, changes, seed, wanted_steps, wanted_minutes)
+    corpus = opened(source, terminal, limit=limit)
+    folder = resume or out or default_out(source, method)
+    made = session.begin(wish, corpus, folder, resume=resume is not None, force=force, command=session.command_line())
+    session.perform(made, wish, corpus, terminal, where)
+    if session.share()[0] == 0:
+        Discovery(made, corpus, terminal, where).finish()
+    return made
