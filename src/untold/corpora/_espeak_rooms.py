@@ -21,7 +21,7 @@ class Place:
 
     decay: tuple[float, float] = (0.12, 0.5)
     direct_to_reflected: tuple[float, float] = (3.0, 14.0)
-    signal_to_noise: tuple[float, float] = (12.0, 27.0)
+    signal_to_noise: tuple[float, float] = (8.0, 25.0)
 
 
 class Draw:
@@ -44,7 +44,8 @@ class Draw:
 
     def bell(self, count: int) -> np.ndarray:
         """(count,) int64 around 0, nearly Gaussian: sums of four 16-bit numbers."""
-        return self.words(count).view(np.uint16).reshape(count, 4).astype(np.int64).sum(axis=1) - 2 * 65535
+        sums: np.ndarray = self.words(count).view(np.uint16).reshape(count, 4).astype(np.int64).sum(axis=1)
+        return sums - 2 * 65535
 
 
 def _power(x: np.ndarray) -> float:
@@ -87,4 +88,5 @@ def disturb(clean: np.ndarray, rate: int, place: Place, *seed: int) -> np.ndarra
     wanted = _power(spoken) * 10.0 ** (-draw.between(*place.signal_to_noise) / 10.0)
     mixed = speech.astype(np.float64) / _FINE + noise * (wanted / max(_power(noise), 1e-9)) ** 0.5
     level = draw.between(0.25, 0.9) * 32767.0 / max(float(np.abs(mixed).max()), 1.0)
-    return np.rint(mixed * level).astype(np.int16)
+    samples: np.ndarray = np.rint(mixed * level).astype(np.int16)
+    return samples

@@ -19,7 +19,7 @@ from typing import Any
 _SYNCHRONOUS, _PHONEME_EVENTS, _IPA, _NO_EXIT = 2, 1, 2, 0x8000
 _UTF8, _CHARACTERS = 1, 1
 _END_OF_LIST, _WORD, _PHONEME = 0, 1, 7
-_SPEED = 1  # parameter: words a minute
+_SPEED, _PITCH, _RANGE = 1, 3, 4  # parameters: words a minute; height and liveliness of the melody, 50 as the voice has them
 
 
 class _Event(ctypes.Structure):
@@ -55,7 +55,7 @@ def _speak(library: Any, heard: dict[str, Any], text: str) -> None:
 
 def main(folder: Path) -> None:
     """Speaks what the request says; an error ends the process with its message as the last line."""
-    import espeakng_loader
+    import espeakng_loader  # type: ignore[import-untyped]
 
     request = json.loads((folder / "request.json").read_text(encoding="utf-8"))
     data = _data_folder(Path(espeakng_loader.get_data_path()), folder, request["variants"])
@@ -85,7 +85,8 @@ def main(folder: Path) -> None:
             voice = f"{request['accent']}+{utterance['voice']}"
             if library.espeak_SetVoiceByName(voice.encode()) != 0:
                 raise RuntimeError(f"eSpeak NG has no voice {voice}")
-            library.espeak_SetParameter(_SPEED, utterance["speed"], 0)
+            for parameter, name in ((_SPEED, "speed"), (_PITCH, "pitch"), (_RANGE, "range")):
+                library.espeak_SetParameter(parameter, utterance[name], 0)
             _speak(library, heard, utterance["text"])
             if sys.byteorder == "big":
                 heard["samples"].byteswap()

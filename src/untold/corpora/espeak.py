@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soundfile
+import soundfile  # type: ignore[import-untyped]
 
 from untold.contract import Interval
 from untold.corpora._entry import Entry
@@ -38,7 +38,7 @@ WHERE = "pip install 'untold[espeak]'"
 EMBEDDED = True
 
 SILENCE = "sil"
-_FORM = 1  # of the corpus: another number makes it anew
+_FORM = 2  # of the corpus: another number makes it anew
 _ACCENTS = {"de": "de", "en": "en-us", "es": "es", "fr": "fr-fr"}
 _INDEX = "espeak.jsonl"
 _SHARED = 6  # sentences that every evaluation voice reads
@@ -150,10 +150,17 @@ def _make(language: str, rooms: bool, utterances: Sequence[tuple[Voice, int, str
             name = f"{voice.name}/{voice.name}-{turn + 1:03d}"
             (made / voice.name).mkdir(exist_ok=True)
             soundfile.write(made / f"{name}.wav", samples, voice.rate, subtype="PCM_16")
-            told = {"id": name, "speaker": voice.name, "sex": voice.sex, "language": language, "split": voice.split}
-            told |= {"rate": voice.rate, "samples": len(samples), "text": text} | tiers
+            told: dict[str, Any] = {"id": name, "speaker": voice.name, "sex": voice.sex, "language": language}
+            told |= {"split": voice.split, "rate": voice.rate, "samples": len(samples), "text": text, **tiers}
             index.write(json.dumps(told, ensure_ascii=False) + "\n")
     write_json(made / "made.json", {"form": _FORM, "recordings": len(utterances), "sha256": digest.hexdigest()})
+
+
+def _manner(voice: Voice, number: int) -> dict[str, Any]:
+    """How a voice reads one sentence: nobody is equally fast, high and lively all the time."""
+    draw = Draw(_FORM, number, 2)
+    speed = round(voice.words_a_minute * draw.between(0.88, 1.12))
+    return {"voice": voice.name, "speed": speed, "pitch": 40 + draw.below(21), "range": 30 + draw.below(51)}
 
 
 def _synthesise(language: str, utterances: Sequence[tuple[Voice, int, str]], work: Path) -> None:
@@ -161,7 +168,7 @@ def _synthesise(language: str, utterances: Sequence[tuple[Voice, int, str]], wor
     request = {
         "accent": _ACCENTS[language],
         "variants": {voice.name: voice.variant() for voice in VOICES},
-        "utterances": [{"voice": v.name, "speed": v.words_a_minute, "text": text} for v, _, text in utterances],
+        "utterances": [_manner(voice, number) | {"text": text} for number, (voice, _, text) in enumerate(utterances)],
     }
     write_json(work / "request.json", request)
     paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
