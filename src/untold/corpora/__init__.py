@@ -51,7 +51,7 @@ def open_source(
     """The recordings of SOURCE, recognised by what it holds, decoded into the cache when that has not been done.
 
     `limit` takes the first recordings of those that `split` may hold; `say` is told what the source was taken for, what
-    was skipped, and notes; `progress` is told seconds of sound as they are decoded. Raises `UntoldError` for a place
+    was skipped, and notes; `progress` is told of each recording's seconds as it is decoded. Raises `UntoldError` for a place
     that is absent, a source without anything usable, or one of which more than half cannot be read.
     """
     if split not in _splits.SPLITS:
@@ -136,8 +136,9 @@ def _build(
                 writer.skip(entry.id, "leads out of the folder of the source")
                 continue
             writer.outside = writer.outside or not inside(entry.audio, where.root)
+            before = writer.seconds
             if writer.add(entry) and progress is not None:
-                progress(writer.seconds)
+                progress(writer.seconds - before)
             if limit is not None and writer.count >= limit:
                 break
         _refuse(source, writer)

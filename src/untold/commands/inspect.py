@@ -1,0 +1,118 @@
+"""Say what a source holds: hours, speakers, labels, what is skipped and why, and how far labels lag the sound."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import TYPE_CHECKING, Any
+
+from untold.commands._terminal import Terminal
+
+if TYPE_CHECKING:
+    from untold.corpora import Corpus
+
+_NAMED_FIRST = 10
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The words of the command line."""
+    parser.add_argument("source", metavar="SOURCE", help="recordings: a folder, a manifest, or a corpus by name (untold list corpora)")
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of words")
+
+
+def run(
+    source: str, *, json: bool = False, force: bool = False, device: str = "auto", threads: int | None = None,
+    limit: int | None = None, quiet: bool = False,
+) -> Corpus:
+    """Reads a source into the cache, says what it holds, and gives the corpus."""
+    from untold.corpora import open_source
+
+    terminal = Terminal(quiet)
+    with Terminal(quiet or json).bar(0, "s of sound", "reading recordings") as bar:
+        corpus = open_source(source, limit=limit, progress=bar.advance)
+    facts = gather(corpus)
+    if json:
+        terminal.result(_dumped(facts))
+    else:
+        _say(terminal, corpus, facts)
+    return corpus
+
+
+def gather(corpus: Corpus) -> dict[str, Any]:
+    """All that is said of a corpus, as JSON values; seconds unless a name says otherwise."""
+    from collections import Counter
+
+    from untold.corpora import held_out
+    from untold.corpora._lag import lag
+
+    speakers, sexes = corpus.sides("speaker"), corpus.sides("sex")
+    of_sex: dict[str, set[str]] = {}
+    for who, sex in zip(speakers, sexes, strict=True):
+        of_sex.setdefault(sex, set()).add(who)
+    steps = corpus.steps()
+    declared = corpus.declared()
+    trained = [i for i, split in enumerate(declared) if split == "train"]
+    ids = list(corpus.ids())
+    held = sum(held_out([ids[i] for i in trained], [speakers[i] for i in trained]))
+    origins = [corpus.origin(i) for i in range(len(corpus))]
+    found = [(name, lag(corpus, name)) for name in corpus.tiers]
+    return {
+        "source": corpus.source, "taken_for": corpus.name, "description": corpus.description,
+        "recordings": len(corpus), "seconds": corpus.seconds, "hours": corpus.seconds / 3600,
+        "shortest": float(steps.min()) / 16000, "median": sorted(steps.tolist())[len(steps) // 2] / 16000,
+        "longest": float(steps.max()) / 16000,
+        "speakers": len(corpus.speakers), "recordings_of_unknown_speakers": speakers.count("unknown"),
+        "sexes": {sex: len(who - {"unknown"}) for sex, who in sorted(of_sex.items()) if who - {"unknown"}},
+        "languages": dict(Counter(corpus.sides("language")).most_common(20)) if "language" in corpus.side_names else {},
+        "rates": {str(rate): count for rate, count in sorted(Counter(o.rate for o in origins).items())},
+        "channels": {str(number): count for number, count in sorted(Counter(o.channels for o in origins).items())},
+        "tiers": {name: {"intervals": count, "lag": None} for name, count in corpus.counts().items()}
+        | {name: {"intervals": corpus.counts()[name], "lag": one.seconds, "lag_by": one.mask, "lag_warns": one.warns}
+           for name, one in found if one is not None},
+        "splits": {"train": len(trained) - held, "held_out": held, "evaluation": len(declared) - len(trained)},
+        "skipped": corpus.skipped_count,
+        "skipped_first": [{"name": name, "reason": reason} for name, reason in corpus.skipped],
+        "notes": list(corpus.notes), "fingerprint": corpus.fingerprint,
+        "decoded_bytes": int(steps.sum()) * 2,
+    }
+
+
+def _say(terminal: Terminal, corpus: Corpus, facts: dict[str, Any]) -> None:
+    say = terminal.result
+    say(facts["description"])
+    say(f"lengths: {facts['shortest']:.2f} to {facts['longest']:.2f} s, median {facts['median']:.2f} s")
+    if facts["speakers"]:
+        sexes = ", ".join(f"{count} {sex}" for sex, count in facts["sexes"].items())
+        say(f"speakers: {facts['speakers']} ({sexes})" + (
+            f"; {facts['recordings_of_unknown_speakers']} recordings of unknown ones" if facts["recordings_of_unknown_speakers"] else ""))
+    if facts["languages"]:
+        first = list(facts["languages"].items())[:8]
+        say("languages: " + ", ".join(f"{name} ({count})" for name, count in first) + (", ..." if len(facts["languages"]) > 8 else ""))
+    say("rates: " + ", ".join(f"{rate} Hz ({count})" for rate, count in facts["rates"].items()) + "; read at 16000 Hz, one channel")
+    for name, tier in facts["tiers"].items():
+        say(f"tier {name}: {tier['intervals']} intervals" + _lag_in_words(tier))
+        if tier.get("lag_warns"):
+            say(f"warning: the labels of {name} are {abs(tier['lag']) * 1000:.0f} ms {'late' if tier['lag'] > 0 else 'early'}: "
+                "boundary scores on them mean nothing until they are moved")
+    splits = ", ".join(f"{name} {count}" for name, count in facts["splits"].items())
+    say(f"splits: {splits}")
+    if facts["skipped"]:
+        say(f"skipped: {facts['skipped']}")
+        for one in facts["skipped_first"][:_NAMED_FIRST]:
+            say(f"  {one['name']}: {one['reason']}")
+        if facts["skipped"] > _NAMED_FIRST:
+            say(f"  ... and {facts['skipped'] - _NAMED_FIRST} more (all with --json)")
+    for note in facts["notes"]:
+        say(f"note: {note}")
+    say(f"cost: {facts['decoded_bytes'] / 1e6:.1f} MB of decoded sound in the cache")
+
+
+def _lag_in_words(tier: dict[str, Any]) -> str:
+    if tier["lag"] is None:
+        return ""
+    rough = "" if tier["lag_by"] == "vowels" else ", roughly"
+    return f", lag {tier['lag'] * 1000:+.0f} ms{rough}"
+
+
+def _dumped(facts: dict[str, Any]) -> str:
+    return json.dumps(facts, ensure_ascii=True, allow_nan=False)
