@@ -52,12 +52,15 @@ def rows(
 ) -> list[Row]:
     """Scores of one method on one corpus as rows; a score of a rival (`chance`) keeps the rival's name, at no cost.
 
-    `conventions` are added to those of the scores.
+    `conventions` are added to those of the scores. A front end with settings (`mfcc:deltas=no`) is named without them, and
+    `settings` says them.
     """
     made = []
+    method, _, words = method.partition(":")
+    added = dict(conventions or {}) | ({"settings": words} if words else {})
     for score in scores:
         rival = score.method if isinstance(score, Measured) else ""
-        said = {**score.conventions, **({} if rival else conventions or {})}
+        said = {**score.conventions, **({} if rival else added)}
         made.append(
             Row(
                 corpus, score.task, score.metric, score.point, score.value, score.low, score.high, score.n, score.better,
