@@ -33,18 +33,34 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `untold abx`."""
     parser.add_argument("features", metavar="FEATURES", help="a folder of features or units")
     parser.add_argument("item", metavar="ITEM", help="an item file (untold items makes them)")
-    parser.add_argument("--speaker", default="across", choices=["within", "across"], help="whether x has another speaker (across)")
-    parser.add_argument("--context", default="within", choices=["within", "any"], help="whether neighbours must be the same (within)")
     parser.add_argument(
-        "--distance", default="angular", choices=["angular", "euclidean", "kl_symmetric", "identical"], help="of frames (angular)"
+        "--speaker", default="across", choices=["within", "across"], help="whether x has another speaker (across)"
     )
     parser.add_argument(
-        "--frames", default="zerospeech", choices=["zerospeech", "librilight", "stated"], help="which frames an item holds (zerospeech)"
+        "--context", default="within", choices=["within", "any"], help="whether neighbours must be the same (within)"
     )
-    parser.add_argument("--empty", default="error", choices=["error", "skip"], help="what to do with items without a frame (error)")
-    parser.add_argument("--max-size-group", type=_at_least_one, metavar="N", help="take at most N items of a phone, speaker and context")
+    parser.add_argument(
+        "--distance",
+        default="angular",
+        choices=["angular", "euclidean", "kl_symmetric", "identical"],
+        help="of frames (angular)",
+    )
+    parser.add_argument(
+        "--frames",
+        default="zerospeech",
+        choices=["zerospeech", "librilight", "stated"],
+        help="which frames an item holds (zerospeech)",
+    )
+    parser.add_argument(
+        "--empty", default="error", choices=["error", "skip"], help="what to do with items without a frame (error)"
+    )
+    parser.add_argument(
+        "--max-size-group", type=_at_least_one, metavar="N", help="take at most N items of a phone, speaker and context"
+    )
     parser.add_argument("--max-x-across", type=_at_least_one, metavar="N", help="take at most N speakers of x")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of what is subsampled and of the interval (0)")
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="of what is subsampled and of the interval (0)"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -125,7 +141,9 @@ def _open(
     return folder.grid, folder.ids()[:limit], folder.ids(), folder.read
 
 
-def _units(path: Path, distance: str, limit: int | None) -> tuple[Grid, tuple[str, ...], tuple[str, ...], Callable[[str], np.ndarray]]:
+def _units(
+    path: Path, distance: str, limit: int | None
+) -> tuple[Grid, tuple[str, ...], tuple[str, ...], Callable[[str], np.ndarray]]:
     import numpy as np
 
     from untold.formats.units import read_units
@@ -135,7 +153,9 @@ def _units(path: Path, distance: str, limit: int | None) -> tuple[Grid, tuple[st
     found = read_units(path)
     grids = {u.grid for u in found.values()}
     if len(grids) > 1:
-        raise UntoldError(f"{path}: units at different rates cannot be compared: {', '.join(sorted(str(g.rate) for g in grids)[:3])}")
+        raise UntoldError(
+            f"{path}: units at different rates cannot be compared: {', '.join(sorted(str(g.rate) for g in grids)[:3])}"
+        )
     # units with gaps may well end before their recording does: what follows is a gap too
     gaps = any(len(u.starts) == 0 or u.starts[0] > 0 or np.any(u.starts[1:] != u.ends[:-1]) for u in found.values())
 

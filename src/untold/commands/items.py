@@ -36,8 +36,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tier", default=None, metavar="NAME", help="the tier (phones, where there is one)")
     parser.add_argument("--kind", default="phone", choices=["triphone", "phone"], help="what an item covers (phone)")
     parser.add_argument("--fold", choices=FOLDS, help="fold labels to fewer classes")
-    parser.add_argument("--shortest", type=_seconds, default=Fraction(0), metavar="SECONDS", help="leave out shorter items")
-    parser.add_argument("--split", default="all", choices=["train", "held_out", "evaluation", "all"], help="only this part of SOURCE")
+    parser.add_argument(
+        "--shortest", type=_seconds, default=Fraction(0), metavar="SECONDS", help="leave out shorter items"
+    )
+    parser.add_argument(
+        "--split", default="all", choices=["train", "held_out", "evaluation", "all"], help="only this part of SOURCE"
+    )
     parser.add_argument("--out", required=True, type=Path, metavar="FILE.item", help="the file to write")
 
 
@@ -69,7 +73,9 @@ def run(
     least = shortest if isinstance(shortest, Fraction) else Fraction(str(shortest))
     made = list(items_of(corpus, name, kind=kind, fold=fold, shortest=least))
     if not made:
-        raise UntoldError(f"the tier {name!r} of {source} gives no {kind} item: its labels are all silence, apart, or too short")
+        raise UntoldError(
+            f"the tier {name!r} of {source} gives no {kind} item: its labels are all silence, apart, or too short"
+        )
     write_items(out, made)
     terminal.say(
         f"{len(made)} {kind} items, {len({i.phone for i in made})} phones, {len({i.speaker for i in made})} speakers, tier {name}: {out}"

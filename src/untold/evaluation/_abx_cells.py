@@ -88,7 +88,9 @@ def _mixed(a: np.uint64, b: np.uint64) -> np.uint64:
 
 
 @_compiled
-def limits_of_x(most: int, keys: Keys, phone: Whole, block: Whole, block_context: Whole, context_block: Whole, block_group: Whole) -> Keys:
+def limits_of_x(
+    most: int, keys: Keys, phone: Whole, block: Whole, block_context: Whole, context_block: Whole, block_group: Whole
+) -> Keys:
     """For each group of a, the largest hash of the `most` groups of x (other speakers) that it meets."""
     limits = np.empty(len(phone), np.uint64)
     for a in range(len(phone)):
@@ -184,7 +186,16 @@ def bundle(item: Whole, pool: Whole, speaker: Whole, steps: Whole, pools: int, d
 
 
 @_compiled
-def fill_lanes(frames: Floats, start: Whole, steps: Whole, first_lane: Whole, lanes: Whole, longest: Whole, item: Whole, offset: Whole) -> Floats:
+def fill_lanes(
+    frames: Floats,
+    start: Whole,
+    steps: Whole,
+    first_lane: Whole,
+    lanes: Whole,
+    longest: Whole,
+    item: Whole,
+    offset: Whole,
+) -> Floats:
     """Frames of bundles, each (dimensions, longest * lanes) step-major, one after the other from `offset`; zeros elsewhere."""
     dimensions = frames.shape[1]
     out = np.zeros(offset[-1], np.float32)
@@ -202,7 +213,6 @@ def fill_lanes(frames: Floats, start: Whole, steps: Whole, first_lane: Whole, la
 def score_jobs(
     kind: int,
     within: bool,
-    jobs: Whole,
     cells: NDArray[np.int32],
     group_first: Whole,
     group_size: Whole,
@@ -220,6 +230,7 @@ def score_jobs(
     y: Floats,
     more_y: Floats,
     wins: Whole,
+    jobs: Whole,
 ) -> None:
     """Twice the number of triples with d(a, x) < d(b, x), ties counting one, into wins (cells,) for the cells of these jobs.
 
@@ -259,7 +270,11 @@ def score_jobs(
                 if not needed:
                     continue
                 here = y[offset[b] : offset[b + 1]].reshape(dimensions, longest[b] * lanes[b])
-                more_here = more_y[offset[b] : offset[b + 1]].reshape(dimensions, longest[b] * lanes[b]) if len(more_y) else here
+                more_here = (
+                    more_y[offset[b] : offset[b + 1]].reshape(dimensions, longest[b] * lanes[b])
+                    if len(more_y)
+                    else here
+                )
                 for i in range(tile, stop):
                     x = frames[start[i] : start[i] + steps[i] + 1]
                     more_x = more_frames[start[i] : start[i] + steps[i] + 1] if len(more_frames) else x

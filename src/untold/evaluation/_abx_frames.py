@@ -45,7 +45,13 @@ class Cut:
     steps: Whole
 
 
-def cut(read: Callable[[str], np.ndarray], items: Sequence[Item], grid: Grid, rule: Frames, progress: Callable[[str], None] | None = None) -> Cut:
+def cut(
+    read: Callable[[str], np.ndarray],
+    items: Sequence[Item],
+    grid: Grid,
+    rule: Frames,
+    progress: Callable[[str], None] | None = None,
+) -> Cut:
     """Reads each recording once and keeps the frames that some item holds.
 
     Raises `UntoldError` for an item that ends more than a step beyond its recording, and for features of two sizes.

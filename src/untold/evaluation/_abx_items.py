@@ -15,7 +15,12 @@ _NOTHING = "sil"  # the neighbour of a phone that nothing adjoins
 
 
 def items_of(
-    recordings: Iterable[Recording], tier: str, *, kind: Kind = "phone", fold: str | None = None, shortest: Fraction = Fraction(0)
+    recordings: Iterable[Recording],
+    tier: str,
+    *,
+    kind: Kind = "phone",
+    fold: str | None = None,
+    shortest: Fraction = Fraction(0),
 ) -> Iterator[Item]:
     """Items of the intervals of a tier that last at least `shortest` seconds, in order.
 
@@ -30,7 +35,10 @@ def items_of(
         for at, (interval, label, speaks) in enumerate(rows):
             if not speaks:
                 continue
-            before, after = at > 0 and rows[at - 1][0].end == interval.start, at + 1 < len(rows) and rows[at + 1][0].start == interval.end
+            before, after = (
+                at > 0 and rows[at - 1][0].end == interval.start,
+                at + 1 < len(rows) and rows[at + 1][0].start == interval.end,
+            )
             previous = rows[at - 1][1] if before else _NOTHING
             following = rows[at + 1][1] if after else _NOTHING
             onset, offset = interval.start, interval.end

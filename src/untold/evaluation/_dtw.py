@@ -161,7 +161,16 @@ def _next_row(d: Floats, lanes: int, above: Floats, above_length: Floats, cost: 
 
 @_compiled
 def against_bundle(
-    kind: int, x: Floats, more_x: Floats, steps: int, y: Floats, more_y: Floats, lanes: int, ends: Whole, room: Floats, out: Floats
+    kind: int,
+    x: Floats,
+    more_x: Floats,
+    steps: int,
+    y: Floats,
+    more_y: Floats,
+    lanes: int,
+    ends: Whole,
+    room: Floats,
+    out: Floats,
 ) -> None:
     """Normalised DTW of x with each lane of a bundle into out (lanes,).
 
@@ -194,9 +203,7 @@ def warm() -> None:
 
     rng = np.random.default_rng(0)
     values = rng.random((40, 1), np.float32)
-    items = [
-        Item("a", Fraction(i * 2), Fraction(i * 2 + 2), "pq"[i % 2], "", "", "st"[i // 10]) for i in range(20)
-    ]
+    items = [Item("a", Fraction(i * 2), Fraction(i * 2 + 2), "pq"[i % 2], "", "", "st"[i // 10]) for i in range(20)]
     grid = Grid("second", Fraction(1), Fraction(1, 2))
     for name in DISTANCES:
         given = np.ones_like(values) if name == "kl_symmetric" else values

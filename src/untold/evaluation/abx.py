@@ -8,9 +8,7 @@ speakers. A cell is (phone, other phone, context, speaker of a and b, speaker of
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -20,6 +18,7 @@ from untold.contract import Grid
 from untold.errors import UntoldError, unknown_name
 from untold.evaluation import _abx_cells as compiled
 from untold.evaluation._abx_frames import FRAMES, Frames, cut, prepare
+from untold.evaluation._abx_jobs import run_jobs
 from untold.evaluation._dtw import DISTANCES, Floats, Whole
 from untold.evaluation._groups import Grouped, interval
 from untold.evaluation.intervals import FEWEST_SPEAKERS, mean_of_cells
@@ -27,7 +26,6 @@ from untold.formats.item import Item
 
 Distance = Literal["angular", "euclidean", "kl_symmetric", "identical"]
 _MOST_IN_POOL = 8192  # items that one x meets in one go
-_MOST_IN_LANES = 32 << 20  # numbers held in bundles at a time
 _MOST_CELLS = 1 << 28
 _ORDER = {
     "within": "contexts>speakers>phone_pairs",
@@ -118,6 +116,8 @@ def abx(
             "leave them out with --empty skip, or take features at a higher rate"
         )
     kept = np.flatnonzero(taken.steps > 0)
+    if len(kept) == 0:
+        raise NoCells("no cell to score: no item has a frame")
     codes, names = _codes(items, kept, context == "any")
     if max_size_group is not None:
         chosen = _subsample(items, kept, codes, max_size_group, seed)
@@ -150,7 +150,9 @@ def abx(
 
 
 def _said(group: int | None, across: int | None, seed: int) -> str:
-    said = [f"{name}={most}" for name, most in (("max_size_group", group), ("max_x_across", across)) if most is not None]
+    said = [
+        f"{name}={most}" for name, most in (("max_size_group", group), ("max_x_across", across)) if most is not None
+    ]
     return ",".join([*said, f"seed={seed}"]) if said else "none"
 
 
@@ -208,84 +210,38 @@ def _score(
     progress: Callable[[float], None] | None,
 ) -> Cells:
     g = groups
-    if len(g.first) == 0:
-        g_pools = np.zeros(1, np.int64)
-    else:
-        g_pools = compiled.pools_of(within, _MOST_IN_POOL, g.context_block, g.block_group, g.first, g.size)
+    g_pools = compiled.pools_of(within, _MOST_IN_POOL, g.context_block, g.block_group, g.first, g.size)
     limits = no_keys = np.zeros(0, np.uint64)
     if keys is not None:
-        limits = compiled.limits_of_x(max_x_across, keys, g.phone, g.block, g.block_context, g.context_block, g.block_group)
-    chosen = (within, g_pools, g.size, g.phone, g.block, g.block_group, g.block_context, g.context_block, no_keys if keys is None else keys, limits)
+        limits = compiled.limits_of_x(
+            max_x_across, keys, g.phone, g.block, g.block_context, g.context_block, g.block_group
+        )
+    chosen = (
+        within,
+        g_pools,
+        g.size,
+        g.phone,
+        g.block,
+        g.block_group,
+        g.block_context,
+        g.context_block,
+        no_keys if keys is None else keys,
+        limits,
+    )
     cells, jobs = np.empty((0, 3), np.int32), np.empty((0, 4), np.int64)
     count, made = compiled.enumerate_cells(*chosen, cells, jobs)
     if count > _MOST_CELLS:
-        raise UntoldError(f"{count} cells are more than can be held: compare fewer speakers with --max-x-across, or split the items")
+        raise UntoldError(
+            f"{count} cells are more than can be held: compare fewer speakers with --max-x-across, or split the items"
+        )
     cells, jobs = np.empty((count, 3), np.int32), np.empty((made, 4), np.int64)
     wins = np.zeros(count, np.int64)
     if count:
         compiled.enumerate_cells(*chosen, cells, jobs)
-        _run(kind, within, g, g_pools, jobs, cells, frames, more, start, steps, wins, threads, progress)
+        run_jobs(kind, within, g, g_pools, jobs, cells, frames, more, start, steps, wins, threads, progress)
     a, b, x = cells[:, 0], cells[:, 1], cells[:, 2]
     triples = g.size[x] * (g.size[a] - within) * g.size[b]
     return Cells(
         1 - wins / (2 * np.maximum(triples, 1)), g.phone[a], g.phone[b], g.block_context[g.block[a]], g.block_speaker[g.block[a]],
         g.block_speaker[g.block[x]], triples, names[2], names[0], names[1],
     )  # fmt: skip
-
-
-def _run(
-    kind: int,
-    within: bool,
-    groups: compiled.Groups,
-    pools: Whole,
-    jobs: Whole,
-    cells: np.ndarray,
-    frames: Floats,
-    more: Floats,
-    start: Whole,
-    steps: Whole,
-    wins: Whole,
-    threads: int | None,
-    progress: Callable[[float], None] | None,
-) -> None:
-    """Scores all jobs, as many pools at a time as the memory for bundles allows, on threads."""
-    workers = threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else threads or os.cpu_count() or 1
-    frames, more = np.ascontiguousarray(frames), np.ascontiguousarray(more)
-    dimensions = frames.shape[1]
-    block_item = np.append(groups.first[groups.block_group[:-1]], len(steps))
-    pool_item = block_item[pools]
-    speaker = np.repeat(np.repeat(groups.block_speaker, np.diff(groups.block_group)), groups.size)
-    # cost of a job: frames of x times frames of the pool
-    ahead = np.append(0, np.cumsum(steps))
-    x_first = groups.first[jobs[:, 0]]
-    cost = (ahead[x_first + groups.size[jobs[:, 0]]] - ahead[x_first]) * (ahead[pool_item[jobs[:, 1] + 1]] - ahead[pool_item[jobs[:, 1]]])
-    whole = float(cost.sum())
-    weight = (ahead[pool_item[1:]] - ahead[pool_item[:-1]]) * dimensions * (2 if len(more) else 1)
-    batch = np.cumsum(weight) // _MOST_IN_LANES
-    with ThreadPoolExecutor(workers) as crew:
-        for number in np.unique(batch):
-            low, high = (int(p) for p in np.searchsorted(batch, [number, number + 1]))
-            first, last = (int(j) for j in np.searchsorted(jobs[:, 1], [low, high]))
-            if first == last:
-                continue
-            item = np.arange(pool_item[low], pool_item[high])
-            of_pool = np.repeat(np.arange(high - low), np.diff(pool_item[low : high + 1]))
-            b = compiled.bundle(item, of_pool, speaker[item], steps, high - low, dimensions)
-            offset = np.append(0, np.cumsum(b.lanes * b.longest * dimensions))
-            y = compiled.fill_lanes(frames, start, steps, b.first_lane, b.lanes, b.longest, b.item, offset)
-            more_y = compiled.fill_lanes(more, start, steps, b.first_lane, b.lanes, b.longest, b.item, offset) if len(more) else y[:0]
-            these = jobs[first:last].copy()
-            these[:, 1] -= low
-            parts = np.cumsum(cost[first:last])
-            pieces = np.unique(np.searchsorted(parts, np.linspace(0, parts[-1], 16 * workers + 1)[1:-1]))
-
-            def work(piece: Whole) -> None:
-                compiled.score_jobs(
-                    kind, within, piece, cells, groups.first, groups.size, pool_item[low : high + 1], frames, more, start, steps,
-                    b.first_lane, b.lanes, b.longest, b.item, b.pool_bundle, offset, y, more_y, wins,
-                )  # fmt: skip
-
-            shares = [part.sum() / whole for part in np.split(cost[first:last], pieces)]
-            for share, _ in zip(shares, crew.map(work, np.split(these, pieces)), strict=True):
-                if progress is not None:
-                    progress(float(share))

@@ -40,7 +40,9 @@ def mean_of_cells(cells: ScoredCells) -> Grouped:
     A draw counts a cell as often as its speaker of x came, within the mean of its speaker of a and b, which counts as often as
     that one came. Within speakers both are one and count once. Pairs of phones that a draw has no speakers for are left out of it.
     """
-    present = np.unique(np.concatenate([cells.speaker, cells.speaker_of_x])) if len(cells.error) else np.zeros(0, np.int64)
+    present = (
+        np.unique(np.concatenate([cells.speaker, cells.speaker_of_x])) if len(cells.error) else np.zeros(0, np.int64)
+    )
     names = tuple(cells.speakers[i] for i in present)
     speaker, of_x = np.searchsorted(present, cells.speaker), np.searchsorted(present, cells.speaker_of_x)
     count = len(names)

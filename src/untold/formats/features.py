@@ -75,7 +75,9 @@ def fraction(value: Any, name: str, where: Path | str) -> Fraction:
     """An exact number from a string (`"100"`, `"1/200"`, `"0.005"`) or a whole number."""
     text = str(value) if type(value) in (int, str) else repr(value) if type(value) is float else ""
     if not _FRACTION.fullmatch(text) or text.endswith(("/0", "/00")):
-        raise UntoldError(f'{where}: {name} = {str(value)[:40]!r}: a fraction in quotes expected, such as "100" or "1/200"')
+        raise UntoldError(
+            f'{where}: {name} = {str(value)[:40]!r}: a fraction in quotes expected, such as "100" or "1/200"'
+        )
     try:
         return Fraction(text)
     except ZeroDivisionError:
@@ -91,13 +93,20 @@ class FeatureFolder:
     def __init__(self, path: Path | str, *, limit: int | None = None) -> None:
         self.path = Path(path)
         if not self.path.is_dir():
-            raise UntoldError(f"{path} is no folder of features" if self.path.exists() else f"{path}: there is no such folder")
+            raise UntoldError(
+                f"{path} is no folder of features" if self.path.exists() else f"{path}: there is no such folder"
+            )
         self._ids = tuple(sorted(_arrays(self.path)))[:limit]
         if not self._ids:
             refuse_pickles(self.path)
             raise UntoldError(f"{path} holds no .npy files: one a recording expected, steps x dimensions")
         header = read_header(self.path)
-        self.grid, self.point, self.dimensions, self.made_by = header.grid, header.point, header.dimensions, header.made_by
+        self.grid, self.point, self.dimensions, self.made_by = (
+            header.grid,
+            header.point,
+            header.dimensions,
+            header.made_by,
+        )
 
     def ids(self) -> tuple[str, ...]:
         """The recordings' ids, sorted."""
@@ -172,7 +181,9 @@ def _array_header(path: Path, file: BinaryIO) -> tuple[tuple[int, ...], bool, np
     start = file.read(len(_MAGIC))
     if start != _MAGIC:
         if start.startswith(_TORCH):
-            raise UntoldError(f"{path} is a pickle or a torch file, not an array: save it with numpy.save, without objects")
+            raise UntoldError(
+                f"{path} is a pickle or a torch file, not an array: save it with numpy.save, without objects"
+            )
         raise UntoldError(f"{path} is no .npy file: save arrays with numpy.save")
     file.seek(0)
     try:
@@ -185,7 +196,16 @@ def _array_header(path: Path, file: BinaryIO) -> tuple[tuple[int, ...], bool, np
                 shape, fortran, dtype = np.lib.format.read_array_header_2_0(file)
             else:
                 raise UntoldError(f"{path}: version {version[0]} of .npy is not read: save the array with numpy.save")
-    except (ValueError, TypeError, SyntaxError, KeyError, IndexError, MemoryError, RecursionError, OverflowError) as error:
+    except (
+        ValueError,
+        TypeError,
+        SyntaxError,
+        KeyError,
+        IndexError,
+        MemoryError,
+        RecursionError,
+        OverflowError,
+    ) as error:
         reason = str(error).partition("\n")[0][:80]
         raise UntoldError(f"{path}: its header cannot be read ({reason}): it is damaged") from None
     if dtype.hasobject or dtype.kind not in "fiu" or dtype.subdtype is not None:
@@ -219,7 +239,9 @@ class FeatureWriter:
             for chunk in chunks:
                 values = np.ascontiguousarray(chunk, dtype="<f4")
                 if values.ndim != 2 or values.shape[1] != (self._dimensions or values.shape[1]):
-                    raise UntoldError(f"{identity}: features of shape {values.shape}, after others of {self._dimensions} dimensions")
+                    raise UntoldError(
+                        f"{identity}: features of shape {values.shape}, after others of {self._dimensions} dimensions"
+                    )
                 if self._dimensions is None:
                     self._say(values.shape[1])
                 out.write(values.tobytes())

@@ -50,7 +50,9 @@ def read_items(path: Path | str) -> list[Item]:
                 file, onset, offset, phone, previous, following, speaker = (words[i] for i in _places(order))
                 begin, end = _seconds(path, number, onset), _seconds(path, number, offset)
                 if begin < 0 or end < begin:
-                    raise UntoldError(f"{path}, line {number}: an item from {onset} to {offset} s: onset and offset must rise from 0")
+                    raise UntoldError(
+                        f"{path}, line {number}: an item from {onset} to {offset} s: onset and offset must rise from 0"
+                    )
                 items.append(Item(file, begin, end, phone, previous, following, speaker))
     except UnicodeDecodeError:
         raise UntoldError(f"{path} is no item file: it is not text in UTF-8") from None
@@ -65,10 +67,20 @@ def write_items(path: Path | str, items: Iterable[Item]) -> int:
     with beside(Path(path)) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as out:
         out.write(HEADER + "\n")
         for item in items:
-            words = (item.file, decimal(item.onset), decimal(item.offset), item.phone, item.previous, item.next, item.speaker)
+            words = (
+                item.file,
+                decimal(item.onset),
+                decimal(item.offset),
+                item.phone,
+                item.previous,
+                item.next,
+                item.speaker,
+            )
             for word in words:
                 if not word or len(word.split()) != 1 or word.split()[0] != word:
-                    raise UntoldError(f"{word!r} cannot stand in an item file, whose columns are parted by spaces: rename it")
+                    raise UntoldError(
+                        f"{word!r} cannot stand in an item file, whose columns are parted by spaces: rename it"
+                    )
             out.write(" ".join(words) + "\n")
             count += 1
     return count

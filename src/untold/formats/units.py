@@ -64,7 +64,11 @@ def _read_line(line: str, where: str) -> tuple[str, Units]:
     if not isinstance(said, dict) or not isinstance(said.get("audio"), str):
         raise UntoldError(f"{where}: an object with the keys audio and units expected")
     tokens = _whole(said.get("units"), "units", where, low=-1)
-    durations = np.ones(len(tokens), np.int64) if said.get("durations") is None else _whole(said["durations"], "durations", where, low=1)
+    durations = (
+        np.ones(len(tokens), np.int64)
+        if said.get("durations") is None
+        else _whole(said["durations"], "durations", where, low=1)
+    )
     alphabet = said.get("alphabet", 0)
     if type(alphabet) is not int or alphabet < 0:
         raise UntoldError(f"{where}: alphabet = {str(alphabet)[:40]!r}: the number of different tokens expected")
@@ -104,14 +108,18 @@ def _whole(value: Any, name: str, where: str, low: int) -> np.ndarray:
 def _seconds(value: Any, name: str, count: int, where: str) -> list[float] | None:
     if value is None:
         return None
-    if not isinstance(value, list) or not all(type(v) in (int, float) and math.isfinite(v) and 0 <= v < 1e9 for v in value):
+    if not isinstance(value, list) or not all(
+        type(v) in (int, float) and math.isfinite(v) and 0 <= v < 1e9 for v in value
+    ):
         raise UntoldError(f"{where}: {name} must be a list of times from 0")
     if len(value) != count:
         raise UntoldError(f"{where}: {count} units, {len(value)} {name}: one a unit expected")
     return value
 
 
-def _grid(said: dict[str, Any], durations: np.ndarray, starts: list[float] | None, ends: list[float] | None, where: str) -> Grid:
+def _grid(
+    said: dict[str, Any], durations: np.ndarray, starts: list[float] | None, ends: list[float] | None, where: str
+) -> Grid:
     """The grid that the line states, or the one that its times and durations imply."""
     if said.get("rate") is not None:
         return read_grid(said, where)
@@ -127,7 +135,9 @@ def _grid(said: dict[str, Any], durations: np.ndarray, starts: list[float] | Non
 def _steps(starts: list[float], grid: Grid, where: str) -> np.ndarray:
     """Times -> steps whose beginning they are nearest to, exact up to what seconds as floats can hold."""
     try:
-        return np.array([max(0, math.ceil((Fraction(s) - grid.first) * grid.rate - Fraction(1, 1000))) for s in starts], np.int64)
+        return np.array(
+            [max(0, math.ceil((Fraction(s) - grid.first) * grid.rate - Fraction(1, 1000))) for s in starts], np.int64
+        )
     except OverflowError:
         raise UntoldError(f"{where}: a start beyond every recording") from None
 
@@ -150,9 +160,13 @@ class UnitsWriter:
         if self._out is None:
             raise UntoldError(f"{self.path} is not open: write inside of a with block")
         _identity(audio_name or identity, str(self.path))
-        self._out.write(json.dumps(line_of(audio_name or f"{identity}.wav", units), ensure_ascii=False, allow_nan=False) + "\n")
+        self._out.write(
+            json.dumps(line_of(audio_name or f"{identity}.wav", units), ensure_ascii=False, allow_nan=False) + "\n"
+        )
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._open.__exit__(kind, error, trace)
         self._out = None
 

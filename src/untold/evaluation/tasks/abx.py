@@ -46,7 +46,9 @@ def measure(subject: Subject, corpus: Corpus, options: TaskOptions) -> list[Meas
         for number, point in enumerate(points or ("units",)):
             distance: Distance = "angular" if points else "identical"
             folder = Path(place) / str(number)
-            read, grid = _spool(subject, options.over(recordings, len(recordings), f"features at {point}"), point, folder, bool(points))
+            read, grid = _spool(
+                subject, options.over(recordings, len(recordings), f"features at {point}"), point, folder, bool(points)
+            )
             for kind, items in sets:
                 kept = _with_frames(items, [*options.grids, grid], f"{kind} items at {point}", options.say)
                 contexts: tuple[Context, ...] = ("within",) if kind == "triphone" else ("any", "within")
@@ -84,7 +86,16 @@ def _row(
     }  # fmt: skip
     speakers = len(found.grouped.groups) if found.grouped is not None else 0
     return Measured(
-        "abx", f"abx_{speaker}", point, found.value, found.low, found.high, speakers, "lower", said, grouped=found.grouped
+        "abx",
+        f"abx_{speaker}",
+        point,
+        found.value,
+        found.low,
+        found.high,
+        speakers,
+        "lower",
+        said,
+        grouped=found.grouped,
     )
 
 
@@ -111,9 +122,13 @@ def _of_corpus(corpus: Corpus, path: Path, say: Callable[[str], None]) -> tuple[
     ids = {file: corpus[at].id for file, at in places.items() if at is not None}
     kept = [replace(i, file=ids[i.file]) for i in items if i.file in ids]
     if not kept:
-        raise UntoldError(f"{path}: none of its {len(places)} recordings is in {corpus.source} (the first: {items[0].file!r})")
+        raise UntoldError(
+            f"{path}: none of its {len(places)} recordings is in {corpus.source} (the first: {items[0].file!r})"
+        )
     if len(kept) < len(items):
-        say(f"{len(items) - len(kept)} of {len(items)} items of {path.name} are outside of these recordings and dropped")
+        say(
+            f"{len(items) - len(kept)} of {len(items)} items of {path.name} are outside of these recordings and dropped"
+        )
     return kind_of(items), kept
 
 
@@ -130,7 +145,11 @@ def kind_of(items: Iterable[Item]) -> str:
 def _with_frames(items: Sequence[Item], grids: Sequence[Grid], what: str, say: Callable[[str], None]) -> list[Item]:
     """Items that have a frame on every grid, so that all rows score the same ones."""
     different = list(dict.fromkeys(grids))
-    kept = [i for i in items if all(begin < end for begin, end in (span(i.onset, i.offset, g, "zerospeech") for g in different))]
+    kept = [
+        i
+        for i in items
+        if all(begin < end for begin, end in (span(i.onset, i.offset, g, "zerospeech") for g in different))
+    ]
     if len(kept) < len(items):
         say(f"{len(kept)} of {len(items)} {what} have a frame in every row and are scored")
     return kept
