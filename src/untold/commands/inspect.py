@@ -82,9 +82,10 @@ def _say(terminal: Terminal, corpus: Corpus, facts: dict[str, Any]) -> None:
     say(facts["description"])
     say(f"lengths: {facts['shortest']:.2f} to {facts['longest']:.2f} s, median {facts['median']:.2f} s")
     if facts["speakers"]:
-        sexes = ", ".join(f"{count} {sex}" for sex, count in facts["sexes"].items())
-        say(f"speakers: {facts['speakers']} ({sexes})" + (
-            f"; {facts['recordings_of_unknown_speakers']} recordings of unknown ones" if facts["recordings_of_unknown_speakers"] else ""))
+        told = set(facts["sexes"]) - {"unknown"}
+        sexes = " (" + ", ".join(f"{count} {sex}" for sex, count in facts["sexes"].items()) + ")" if told else ", sexes not told"
+        unknown = facts["recordings_of_unknown_speakers"]
+        say(f"speakers: {facts['speakers']}{sexes}" + (f"; {unknown} recordings of unknown ones" if unknown else ""))
     if facts["languages"]:
         first = list(facts["languages"].items())[:8]
         say("languages: " + ", ".join(f"{name} ({count})" for name, count in first) + (", ..." if len(facts["languages"]) > 8 else ""))

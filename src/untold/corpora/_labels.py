@@ -73,9 +73,9 @@ class Labels:
                 self._skip(found.name, found.problem)
                 continue
             try:
-                told, participants = _read(found.path, entry.id)
-                if found.path.suffix.lower() == ".eaf":
-                    utterances = _utterances(replace(entry, labels=(found.path,)), told, participants)
+                told, participants, independent = _read(found.path, entry.id)
+                if independent:
+                    utterances = _utterances(replace(entry, labels=(found.path,)), told, participants, independent)
                 _gather(tiers, told)
                 files.append(found.path)
             except UntoldError as error:
@@ -91,20 +91,20 @@ class Labels:
             yield replace(entry, tiers=tiers, labels=tuple(files))
 
 
-def _read(path: Path, identity: str) -> tuple[Mapping[str, list[Interval]], Mapping[str, str]]:
-    """The tiers of a label file, and the participants of an ELAN file's tiers; XML is loaded only where there is some."""
+def _read(path: Path, identity: str) -> tuple[Mapping[str, list[Interval]], Mapping[str, str], Sequence[str]]:
+    """The tiers of a label file; of ELAN also participants and tiers that may be utterances. XML is loaded where there is some."""
     if path.suffix.lower() == ".eaf":
         from untold.formats import elan
 
         told = elan.read(path)
-        return told.tiers, told.participants
+        return told.tiers, told.participants, told.utterance_tiers
     if path.suffix.lower() == ".ctm":
         from untold.formats import ctm
 
-        return {"words": _of(ctm.read(path), identity, only=True)}, {}
+        return {"words": _of(ctm.read(path), identity, only=True)}, {}, ()
     from untold.formats import textgrid
 
-    return textgrid.read(path), {}
+    return textgrid.read(path), {}, ()
 
 
 def _gather(tiers: Tiers, more: Mapping[str, Sequence[Interval]]) -> None:
@@ -124,11 +124,15 @@ def _of(told: Mapping[str, Sequence[Interval]], identity: str, *, only: bool) ->
     return list(next(iter(told.values()))) if only and len(told) == 1 else []
 
 
-def _utterances(entry: Entry, tiers: Mapping[str, Sequence[Interval]], participants: Mapping[str, str]) -> list[Entry]:
-    """A recording for each utterance, in the order of their beginnings, with what the other tiers say within it."""
+def _utterances(
+    entry: Entry, tiers: Mapping[str, Sequence[Interval]], participants: Mapping[str, str], independent: Sequence[str]
+) -> list[Entry]:
+    """A recording for each utterance, in the order of their beginnings, with what the other tiers say within it.
+
+    Utterances are the tiers named so, else those `independent` ones that are no phones, words, syllables or units.
+    """
     spoken = [name for name in tiers if conventional(name) == "utterances"]
-    if not spoken and not any(conventional(name) in ("phones", "words") for name in tiers):
-        spoken = [name for name in tiers if participants.get(name) and name != "units"]
+    spoken = spoken or [name for name in independent if conventional(name) not in (*_NAMES, "units")]
     cuts = sorted(
         ((interval, name) for name in spoken for interval in tiers[name] if interval.start < interval.end),
         key=lambda cut: (cut[0].start, cut[0].end, cut[1]),
