@@ -92,6 +92,6 @@ def accompany(run: Path) -> None:
         f"c,clusters,pnmi,,0.5,0.4,0.6,8,higher,{HOSTILE},0,3,tier={SCRIPT}",
     ]
     (run / "scores.csv").write_text(head + "\n".join(rows) + "\n", encoding="utf-8")
-    lines = [{"step": i, "seconds": i / 10, "losses": {"reconstruction": {"value": 100 - i, "unit": "nats per frame"}}, "perplexity": 5 + i} for i in range(20)]
+    lines = [{"phase": "train", "step": i, "steps": 20, "seconds": i / 10, "losses": {"reconstruction": 100 - i}, "units": {"reconstruction": "nats per frame"}, "perplexity": 5.0 + i} for i in range(20)]
     (run / "progress.jsonl").write_text("\n".join(json.dumps(line) for line in lines) + '\n{"step": 2', encoding="utf-8")
     (run / "run.json").write_text(json.dumps({"method": "vq_vae", "command": ["untold", "discover", SCRIPT], "versions": {"untold": "0.1.0"}}), encoding="utf-8")

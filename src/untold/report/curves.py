@@ -13,7 +13,7 @@ WIDTH, HEIGHT = 240.0, 84.0
 POINTS = 240  # drawn of a curve
 MOST = 12  # curves
 AXES = ("step", "seconds")
-SKIPPED = {*AXES, "time", "learning_rate", "left", "epoch"}
+SKIPPED = {*AXES, "steps", "time", "left", "epoch"}
 
 
 @dataclass(frozen=True)
@@ -33,17 +33,22 @@ class Curve:
 
 def read_curves(path: Path) -> list[Curve]:
     """The curves of a progress.jsonl; none when it is absent. Lines that are no JSON object are passed over."""
-    series: dict[str, list[tuple[float, float]]] = {}
+    series: dict[tuple[str, str], list[tuple[float, float]]] = {}
     units: dict[str, str] = {}
     axis = "step"
     for number, line in enumerate(_lines(path)):
         axis = next((name for name in AXES if _is_number(line.get(name))), "report")
         at = float(line[axis]) if axis in line else float(number)
-        for name, value, unit in _numbers(line, ""):
-            series.setdefault(name, []).append((at, value))
-            units.setdefault(name, unit)
-    drawn = [_curve(name, units[name], points, axis) for name, points in series.items() if len({y for _, y in points}) > 1]
-    return drawn[:MOST]
+        phase = str(line.get("phase", ""))
+        if isinstance(line.get("units"), dict):
+            units.update({str(name): str(unit) for name, unit in line.pop("units").items()})
+        for name, value in _numbers(line, ""):
+            series.setdefault((phase, name), []).append((at, value))
+    drawn = [(*key, points) for key, points in series.items() if len({y for _, y in points}) > 1]
+    phases = {phase for phase, *_ in drawn}
+    return [
+        _curve(f"{name}, {phase}" if len(phases) > 1 else name, units.get(name, ""), points, axis) for phase, name, points in drawn[:MOST]
+    ]
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
@@ -63,15 +68,13 @@ def _is_number(value: Any) -> bool:
     return type(value) in (int, float) and math.isfinite(value)
 
 
-def _numbers(value: dict[str, Any], prefix: str) -> Iterator[tuple[str, float, str]]:
+def _numbers(value: dict[str, Any], prefix: str) -> Iterator[tuple[str, float]]:
     for key, inner in value.items():
-        name = f"{prefix} {key}".strip()
+        name = f"{prefix} {key}".strip().removeprefix("losses ")
         if not prefix and key in SKIPPED:
             continue
         if _is_number(inner):
-            yield name, float(inner), ""
-        elif isinstance(inner, dict) and _is_number(inner.get("value")):
-            yield name.removeprefix("losses "), float(inner["value"]), str(inner.get("unit", ""))
+            yield name, float(inner)
         elif isinstance(inner, dict) and len(prefix) < 60:
             yield from _numbers(inner, name)
 
@@ -89,8 +92,7 @@ def _curve(name: str, unit: str, points: list[tuple[float, float]], axis: str) -
     places = (
         f"{(x - left) / width * WIDTH:.1f} {HEIGHT - min(1.15, max(-0.15, (y - low) / span)) * HEIGHT:.1f}" for x, y in kept
     )
-    words = name.replace("_", " ").removeprefix("losses ")
-    return Curve(words, unit, "M" + "L".join(places), _short(low), _short(high), _short(left), _short(right), _short(points[-1][1]), axis)
+    return Curve(name.replace("_", " "), unit, "M" + "L".join(places), _short(low), _short(high), _short(left), _short(right), _short(points[-1][1]), axis)
 
 
 def _short(value: float) -> str:

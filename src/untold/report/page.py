@@ -147,10 +147,13 @@ def _found(data: PageData, rows: Sequence[Row]) -> str:
                     else f"One unit of silence covers {100 * share:.0f} % of the time.")
     if noisy:
         said.append(f"{_some(len(noisy), 'unit')} {'sound' if len(noisy) > 1 else 'sounds'} like noise, as fricatives and bursts do.")
-    for metric, sentence in (("abx_across", "Asked which of two sounds a third one is, by another speaker,"), ("abx_within", "Asked the same within one speaker,")):
-        mine, rival = _first(rows, metric, data.method), _first(rows, metric, "mfcc")
-        if mine and rival:
-            said.append(f"{sentence} they err in {number(mine.value)} of the cases; MFCC in {number(rival.value)}.")
+    for metric, sentence in (("abx_across", "Asked which of two sounds a third one is, by another speaker,"), ("abx_within", "Asked which of two sounds of a speaker a third one is,")):
+        mine = next((row for row in rows if row.metric == metric and row.method == data.method), None)
+        rivals = [row for row in rows if mine and row.metric == metric and row.method.split(":")[0] == "mfcc" and _comparable(row, mine)]
+        if mine and rivals:
+            rival = min(rivals, key=lambda row: row.value)
+            how = "less often than" if mine.value < rival.value else "more often than" if mine.value > rival.value else "as often as"
+            said.append(f"{sentence} they err in {number(mine.value)} of the cases, {how} the best MFCC ({number(rival.value)}).")
             break
     if data.tier:
         said.append("Labels were never used to find them, only to describe them here.")
@@ -162,9 +165,8 @@ def _some(count: int, noun: str) -> str:
     return f"{small[count] if count < len(small) else count} {noun}{'' if count == 1 else 's'}"
 
 
-def _first(rows: Sequence[Row], metric: str, method: str) -> Row | None:
-    mine = [row for row in rows if row.metric == metric and row.method == method]
-    return mine[0] if mine else None
+def _comparable(one: Row, other: Row) -> bool:
+    return all(one.conventions.get(key) == other.conventions.get(key) for key in ("context", "kind", "distance", "frames"))
 
 
 def _about(about: Any, depth: int = 0) -> list[tuple[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,9 +18,10 @@ WORDS = {
     "abx_across": "ABX, across speakers", "abx_within": "ABX, within speakers", "pnmi": "PNMI", "nmi": "NMI", "ari": "ARI",
     "r_value": "R value", "f1": "F1", "logmel_mse": "log-mel error", "bits_per_second": "bits per second",
     "mutual_information": "adjusted mutual information", "abx": "Telling phones apart (ABX)", "clusters": "Units against phones",
-    "boundaries": "Boundaries", "likelihood": "Likelihood", "probes": "Probes", "bits": "Bits", "speaker_information": "speaker information, bits",
+    "boundaries": "Boundaries", "likelihood": "Likelihood", "probes": "Probes", "bits": "What the units cost", "codewords_in_use": "codewords in use", "units_per_second": "units per second", "speaker_information": "Who speaks",
 }
-CHANCE = ("chance", "random", "untrained")
+CHANCE = ("chance", "random", "untrained")  # rows that stand last
+ORDER = ("abx", "clusters", "boundaries")  # tasks that stand first
 LISTED = 1500  # rows of the full list
 
 
@@ -114,10 +116,13 @@ def comparisons(rows: Sequence[Row], ours: str) -> list[Table]:
     """A table a corpus and task: a row a method and point, a column a metric and what tells its variants apart."""
     tables = []
     corpora = list(dict.fromkeys(row.corpus for row in rows))
-    for corpus, task in dict.fromkeys((row.corpus, row.task) for row in rows if row.metric not in PROBES):
+    asked = dict.fromkeys((row.corpus, row.task) for row in rows if row.metric not in PROBES)
+    for corpus, task in sorted(asked, key=lambda key: ORDER.index(key[1]) if key[1] in ORDER else len(ORDER)):
         mine = [row for row in rows if (row.corpus, row.task) == (corpus, task) and row.metric not in PROBES]
         telling = _telling(mine)
         columns = list(dict.fromkeys((row.metric, row.better, _variant(row, telling)) for row in mine))
+        metrics = [metric for metric, *_ in columns]
+        columns.sort(key=lambda column: metrics.index(column[0]))
         cells: dict[tuple[str, str, str], dict[tuple[str, str, str], Row]] = {}
         for row in mine:
             cells.setdefault((row.method, row.point, row.seed), {}).setdefault((row.metric, row.better, _variant(row, telling)), row)
@@ -125,7 +130,7 @@ def comparisons(rows: Sequence[Row], ours: str) -> list[Table]:
         best = {column: _best([cells[key][column] for key in order if column in cells[key]], column[1]) for column in columns}
         seeds = {method: len({key[2] for key in order if key[0] == method}) for method, *_ in order}
         body = [
-            (method if seeds[method] == 1 else f"{method}, seed {seed}", point, method == ours,
+            (f"{method}, seed {seed}" if seeds[method] > 1 and seed else method, point, method == ours,
              [_cell(found, found is best[c]) if (found := cells[method, point, seed].get(c)) else None for c in columns])
             for method, point, seed in order
         ]
@@ -135,7 +140,7 @@ def comparisons(rows: Sequence[Row], ours: str) -> list[Table]:
 
 
 def _best(rows: Sequence[Row], better: str) -> Row | None:
-    rivals = [row for row in rows if math.isfinite(row.value)]
+    rivals = [row for row in rows if math.isfinite(row.value) and row.method != "chance"]
     if len({(row.method, row.point) for row in rivals}) < 2:
         return None
     return (min if better == "lower" else max)(rivals, key=lambda row: row.value)
@@ -152,8 +157,18 @@ def _telling(rows: Iterable[Row]) -> dict[str, tuple[str, ...]]:
         differing = [k for k in keys if any(len({r.conventions.get(k) for r in one}) > 1 for one in group.values())]
         # Counts differ wherever anything differs, so they tell no variant: the named choice beside them does.
         named = [k for k in differing if not all(r.conventions.get(k, "0").isdigit() for one in group.values() for r in one)]
-        telling[metric] = tuple(named or differing)
+        telling[metric] = _fewest(named or differing, list(group.values()))
     return telling
+
+
+def _fewest(keys: Sequence[str], groups: Sequence[Sequence[Row]]) -> tuple[str, ...]:
+    """The first and smallest choice of keys that tells as much apart as all of them."""
+    def told(chosen: Sequence[str]) -> int:
+        return sum(len({tuple(row.conventions.get(k) for k in chosen) for row in one}) for one in groups)
+
+    most = told(keys)
+    sizes = range(1, min(len(keys), 4))
+    return next((c for size in sizes for c in itertools.combinations(keys[:12], size) if told(c) == most), tuple(keys))
 
 
 def _variant(row: Row, telling: dict[str, tuple[str, ...]]) -> str:
