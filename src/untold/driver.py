@@ -43,6 +43,11 @@ class Model(nn.Module):
         return max(self._front(stream).margin for stream in self.fronts)
 
     @property
+    def finest_hop(self) -> int:
+        """Samples of a step of the stream with the most steps."""
+        return min(self._front(stream).hop for stream in self.fronts)
+
+    @property
     def hop(self) -> int:
         """Samples that an excerpt's start must be a multiple of: the steps of the slowest stage."""
         stride = max((s.stride for s in self.method.stages(self.method.points[0])), default=1) if isinstance(self.method, Encodes) else 1
@@ -52,6 +57,10 @@ class Model(nn.Module):
         front = self.fronts[stream]
         assert isinstance(front, FrontEnd)
         return front
+
+    def place_of(self, side: str, value: str) -> int:
+        """The index of a side's value; 0 for one that the model does not know."""
+        return self._places.get(side, {}).get(value, 0)
 
     def device(self) -> torch.device:
         """Where the model lies."""

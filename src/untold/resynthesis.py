@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from untold.contract import UNKNOWN, Recording, Reconstructs, Tokenizes, Units
+from untold.contract import UNKNOWN, Reconstructs, Recording, Tokenizes, Units
 from untold.corpora import Corpus
 from untold.driver import Model, one_stream
 from untold.errors import UntoldError, unknown_name
@@ -34,7 +34,7 @@ def write_voices(path: Path, model: Model, corpus: Corpus, adapted: AdaptedTable
     if not isinstance(method, Reconstructs) or "speaker" not in model.sides:
         return
     table = {key: value for key, value in adapted[method.target].items() if key in ("mean", "std")}
-    index = np.array([model._places["speaker"].get(speaker, 0) for speaker in corpus.sides("speaker")])
+    index = np.array([model.place_of("speaker", speaker) for speaker in corpus.sides("speaker")])
     rows: dict[str, Tensor] = {}
     for key, value in table.items():
         every = torch.from_numpy(value)
@@ -72,7 +72,7 @@ class Resynthesis:
 
     def known(self, recording: Recording) -> int:
         """The index of a recording's speaker, 0 when the model was not trained on them."""
-        return self.model._places.get("speaker", {}).get(recording.speaker, 0)
+        return self.model.place_of("speaker", recording.speaker)
 
     def of_recording(self, recording: Recording, speaker: int | None = None) -> np.ndarray:
         """A recording through the bottleneck and back (samples,) float32; with `speaker` in that speaker's voice."""

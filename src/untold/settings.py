@@ -75,9 +75,7 @@ class Settings:
             if name not in known:
                 raise unknown_name(f"setting of {type(self).__module__.rpartition('.')[2]}", str(name), known)
             old = getattr(self, name)
-            if isinstance(old, Choice):
-                new[name] = old.changed(value)
-            elif isinstance(old, Settings):
+            if isinstance(old, Choice | Settings):
                 new[name] = old.changed(value)
             else:
                 new[name] = _read(name, value, _types(type(self))[name])

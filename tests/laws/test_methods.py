@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,7 +45,7 @@ def test_what_a_method_claims_it_can_do(case: Case, tiny: Corpus) -> None:
 def test_learning_lowers_the_loss(case: Case, tiny: Corpus, tmp_path: Path) -> None:
     *_, seen = trained(case, tiny, tmp_path, steps=40)
     if isinstance(case.model(tiny).method, Fits):
-        assert all(b <= a + 1e-6 * abs(a) for a, b in zip(seen, seen[1:], strict=False))
+        assert all(b <= a + 1e-6 * abs(a) for a, b in pairwise(seen))
     assert np.mean(seen[-3:]) < np.mean(seen[:2])
 
 

@@ -20,13 +20,13 @@ from untold.evaluation import scores
 from untold.evaluation._measuring import Remembering
 from untold.evaluation._options import TaskOptions
 from untold.formats.units import read_units
-from untold.frontends import excerpt
+from untold.frontends import excerpt, stack
 from untold.report import page
+from untold.report.data import PageData
 from untold.report.gather import gather
 from untold.resynthesis import Resynthesis
 from untold.runs import Run, versions
 from untold.subjects import RunSubject, Subject, open_subject
-from untold.training.loader import rows as adapted_rows
 from untold.training.monitors import Finding, findings, latent_use
 from untold.training.preparation import training_split
 
@@ -162,21 +162,15 @@ class Discovery:
             recordings = [self.corpus[int(i)] for i in pick[start : start + 8]]
             stops = [min(r.signals["audio"].steps, _LONGEST) for r in recordings]
             given = excerpt([r.signals["audio"] for r in recordings], [0] * len(stops), stops, self.model.margin)
-            tables: dict[str, dict[str, np.ndarray]] = {}
-            for stream, found in [(s, f) for r in recordings for s, f in self.model.adapt(r).items()]:
-                for key, value in found.items():
-                    tables.setdefault(stream, {}).setdefault(key, []).append(value[0].cpu().numpy())  # type: ignore[attr-defined, arg-type]
-            stacked = {stream: {key: np.stack(v) for key, v in table.items()} for stream, table in tables.items()}
-            for stream in self.model.fronts:
-                stacked.setdefault(stream, {})
             device = self.model.device()
-            adapted = adapted_rows(stacked, np.arange(len(recordings)), device)
+            known = [self.model.adapt(r) for r in recordings]
+            adapted = {stream: stack([one[stream] for one in known]) for stream in self.model.fronts}
             sides = self.model.side_indices(recordings)
             yield self.model.batch(given.to(device), adapted, sides, torch.arange(len(recordings), device=device), None)
 
     def _health(self, units: dict[str, Units]) -> list[Finding]:
         use = latent_use(self.model, self._batches()) if isinstance(self.model.method, Reconstructs) else {}
-        counts, by_speaker = None, {}
+        counts, by_speaker = None, dict[str, np.ndarray]()
         if units:
             assert self.subject.alphabet is not None
             counts = np.zeros(self.subject.alphabet, np.int64)
@@ -203,7 +197,7 @@ class Discovery:
             reconstruct=None if back is None else back.of_recording, conversions=[] if back is None else list(self._conversions(back)),
             absent=self.absent, notes={"command": self.run.facts["command"], **{f"version of {k}": v for k, v in versions().items()}},
         )
-        page.write(self.run.path, page.PageData.read(self.run.path))
+        page.write(self.run.path, PageData.read(self.run.path))
 
     def _conversions(self, back: Resynthesis) -> Iterator[tuple[str, str, str, np.ndarray, np.ndarray]]:
         """A few recordings in the voice of another speaker, of the other sex where sexes are known."""

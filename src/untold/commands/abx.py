@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json as json_format
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -90,7 +91,7 @@ def run(
 
     terminal = Terminal(quiet)
     wanted = read_items(item)
-    grid, ids, held, read = _open(Path(features), distance, limit)
+    grid, ids, held, read = _open(Path(features), distance, limit, max(i.offset for i in wanted))
     names = Names(held)
     place = {file: names.find(file) for file in dict.fromkeys(i.file for i in wanted)}
     absent = [file for file, name in place.items() if name is None]
@@ -129,20 +130,20 @@ def run(
 
 
 def _open(
-    path: Path, distance: str, limit: int | None
+    path: Path, distance: str, limit: int | None, last: Fraction
 ) -> tuple[Grid, tuple[str, ...], tuple[str, ...], Callable[[str], np.ndarray]]:
     """Grid, the ids to score, all ids, and how to read one, of a folder of features or of units."""
     from untold.formats.features import FeatureFolder
 
     units = path if path.suffix == ".jsonl" else path / "units.jsonl"
     if units.is_file() and (distance == "identical" or path == units or not any(path.rglob("*.npy"))):
-        return _units(units, distance, limit)
+        return _units(units, distance, limit, last)
     folder = FeatureFolder(path)
     return folder.grid, folder.ids()[:limit], folder.ids(), folder.read
 
 
 def _units(
-    path: Path, distance: str, limit: int | None
+    path: Path, distance: str, limit: int | None, last: Fraction
 ) -> tuple[Grid, tuple[str, ...], tuple[str, ...], Callable[[str], np.ndarray]]:
     import numpy as np
 
@@ -156,14 +157,15 @@ def _units(
         raise UntoldError(
             f"{path}: units at different rates cannot be compared: {', '.join(sorted(str(g.rate) for g in grids)[:3])}"
         )
-    # units with gaps may well end before their recording does: what follows is a gap too
+    grid = grids.pop()
+    # units with gaps may well end before their recording does: what follows, up to the last item, is a gap too
+    longest = min(int(last * grid.rate) + 1, 1 << 24)
     gaps = any(len(u.starts) == 0 or u.starts[0] > 0 or np.any(u.starts[1:] != u.ends[:-1]) for u in found.values())
 
     def read(identity: str) -> np.ndarray:
         units = found[identity]
         steps = int(units.ends[-1]) if len(units.ends) else 0
         tokens = units.framewise(steps)
-        return np.append(tokens, np.full(longest - steps, -1)) if gaps else tokens
+        return np.append(tokens, np.full(max(0, longest - steps), -1)) if gaps else tokens
 
-    longest = max((int(u.ends[-1]) for u in found.values() if len(u.ends)), default=0)
-    return grids.pop(), tuple(found)[:limit], tuple(found), read
+    return grid, tuple(found)[:limit], tuple(found), read

@@ -50,8 +50,7 @@ def run(
     draw = np.random.default_rng(seed)
     kept = []
     for recording in terminal.over(corpus, len(corpus), "recordings", "reading features"):
-        for chunk in subject.chunks(recording, chosen):
-            kept.append(chunk[draw.random(len(chunk)) < share])
+        kept += [chunk[draw.random(len(chunk)) < share] for chunk in subject.chunks(recording, chosen)]
     frames = np.concatenate(kept)
     if len(frames) < size:
         raise UntoldError(f"--size {size} is larger than the data ({len(frames)} steps): use fewer codewords or more recordings")

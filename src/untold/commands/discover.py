@@ -36,10 +36,11 @@ def run(
     from untold.commands._discovery import Discovery
     from untold.runs import resolve
     from untold.training import session
+    from untold.training.loader import share
 
     processes()
     where = machine(device, threads)
-    terminal = Terminal(quiet or session.share()[0] != 0)
+    terminal = Terminal(quiet or share()[0] != 0)
     name, _, words = method.partition(":")
     changes = parse_assignments([*words.split(","), *set] if words else list(set))
     resolve(name, changes)
@@ -50,6 +51,6 @@ def run(
     folder = resume or out or default_out(source, method)
     made = session.begin(wish, corpus, folder, resume=resume is not None, force=force, command=session.command_line())
     session.perform(made, wish, corpus, terminal, where)
-    if session.share()[0] == 0:
+    if share()[0] == 0:
         Discovery(made, corpus, terminal, where).finish()
     return made

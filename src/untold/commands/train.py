@@ -28,20 +28,22 @@ def run(
     device: str = "auto", threads: int | None = None, limit: int | None = None, quiet: bool = False,
 ) -> Run:
     """Trains and gives the RUN; see `untold train --help` for the options. Budget: 10 minutes unless told."""
+    from untold.runs import resolve
     from untold.training import session
+    from untold.training.loader import share
 
     processes()
     where = machine(device, threads)
-    terminal = Terminal(quiet or session.share()[0] != 0)
+    terminal = Terminal(quiet or share()[0] != 0)
     wanted_steps, wanted_minutes = session.budget(steps, minutes, 10)
     name, _, words = name.partition(":")
     changes = parse_assignments([*words.split(","), *set] if words else list(set))
     wish = session.Wish(name, changes, seed, wanted_steps, wanted_minutes, precision)
-    session.runs.resolve(name, changes)  # mistakes in words come before the reading of recordings
+    resolve(name, changes)  # mistakes in words come before the reading of recordings
     corpus = opened(source, terminal, limit=limit)
     folder = resume or out or default_out(source, name)
     made = session.begin(wish, corpus, folder, resume=resume is not None, force=force, command=session.command_line())
     session.perform(made, wish, corpus, terminal, where)
-    if session.share()[0] == 0:
+    if share()[0] == 0:
         terminal.result(f"{folder}")
     return made

@@ -243,7 +243,7 @@ class Writer:
         shard, number, begin = self._place()
         try:
             for block in decode(entry.audio, facts, entry.channel):
-                shard.write(memoryview(block).cast("B"))
+                shard.write(block.tobytes())
         except BaseException:
             shard.seek(begin)
             shard.truncate()

@@ -55,7 +55,7 @@ def _speak(library: Any, heard: dict[str, Any], text: str) -> None:
 
 def main(folder: Path) -> None:
     """Speaks what the request says; an error ends the process with its message as the last line."""
-    import espeakng_loader  # type: ignore[import-untyped]
+    import espeakng_loader
 
     request = json.loads((folder / "request.json").read_text(encoding="utf-8"))
     data = _data_folder(Path(espeakng_loader.get_data_path()), folder, request["variants"])

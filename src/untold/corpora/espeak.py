@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soundfile  # type: ignore[import-untyped]
+import soundfile
 
 from untold.contract import Interval
 from untold.corpora._entry import Entry
@@ -68,7 +68,7 @@ def prepare(options: Mapping[str, str], cache: Path) -> Path:
         made = Path(work) / "made"
         _make(language, rooms, utterances, Path(work), made)
         try:
-            os.replace(made, folder)
+            made.replace(folder)
         except OSError:
             if not (folder / _INDEX).exists():  # another process was not faster: the disk refuses
                 raise

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import tokenize
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -25,6 +26,10 @@ HEADER_NAME = "features.json"
 _MAGIC = b"\x93NUMPY"
 _HEADER_SIZE = 128
 _FRACTION = re.compile(r"-?\d{1,18}(/\d{1,18}|\.\d{1,18})?", re.ASCII)
+# what NumPy lets through of the parser that it reads headers with
+_HEADER_ERRORS = (
+    ValueError, TypeError, SyntaxError, LookupError, MemoryError, RecursionError, OverflowError, tokenize.TokenError,
+)  # fmt: skip
 _TORCH = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 
 
@@ -196,16 +201,7 @@ def _array_header(path: Path, file: BinaryIO) -> tuple[tuple[int, ...], bool, np
                 shape, fortran, dtype = np.lib.format.read_array_header_2_0(file)
             else:
                 raise UntoldError(f"{path}: version {version[0]} of .npy is not read: save the array with numpy.save")
-    except (
-        ValueError,
-        TypeError,
-        SyntaxError,
-        KeyError,
-        IndexError,
-        MemoryError,
-        RecursionError,
-        OverflowError,
-    ) as error:
+    except _HEADER_ERRORS as error:
         reason = str(error).partition("\n")[0][:80]
         raise UntoldError(f"{path}: its header cannot be read ({reason}): it is damaged") from None
     if dtype.hasobject or dtype.kind not in "fiu" or dtype.subdtype is not None:

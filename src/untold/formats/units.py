@@ -63,6 +63,7 @@ def _read_line(line: str, where: str) -> tuple[str, Units]:
         raise UntoldError(f"{where}: not readable as JSON ({str(error)[:60]})") from None
     if not isinstance(said, dict) or not isinstance(said.get("audio"), str):
         raise UntoldError(f"{where}: an object with the keys audio and units expected")
+    identity = _identity(said["audio"], where)
     tokens = _whole(said.get("units"), "units", where, low=-1)
     durations = (
         np.ones(len(tokens), np.int64)
@@ -89,7 +90,7 @@ def _read_line(line: str, where: str) -> tuple[str, Units]:
     kept = tokens >= 0
     made_by = said.get("made_by", "")
     units = Units(tokens[kept], first[kept], last[kept], alphabet, grid, made_by if isinstance(made_by, str) else "")
-    return _identity(said["audio"], where), units
+    return identity, units
 
 
 def _identity(audio: str, where: str) -> str:

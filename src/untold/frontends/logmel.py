@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -75,7 +76,7 @@ def _griffin_lim(magnitude: Tensor, iterations: int) -> Tensor:
     magnitude = torch.cat([magnitude[:1], magnitude, magnitude[-1:]])
     magnitude = torch.nn.functional.pad(magnitude, (0, 1)).T[None]
     window = _mel.povey_window().to(torch.float32)
-    frame = {"n_fft": _mel.TRANSFORM, "hop_length": _mel.HOP, "win_length": _mel.WINDOW, "center": True}
+    frame: dict[str, Any] = {"n_fft": _mel.TRANSFORM, "hop_length": _mel.HOP, "win_length": _mel.WINDOW, "center": True}
     key = torch.zeros(1, dtype=torch.int64)
     phase = random.uniform(key, (magnitude.shape[1], magnitude.shape[2]), 0x61) * 2 * math.pi
     angles, before = torch.polar(torch.ones_like(phase), phase), torch.zeros((), dtype=torch.complex64)

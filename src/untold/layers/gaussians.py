@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -39,7 +40,7 @@ class DiagonalMixture(nn.Module):
 
     def statistics(self, x: Tensor) -> dict[str, Tensor]:
         """Float64 sums over x (N, D): objective (nats, to be small), count, occupancies, first and second moments."""
-        exact = {"dtype": torch.float64, "device": x.device}
+        exact: dict[str, Any] = {"dtype": torch.float64, "device": x.device}
         components, dimensions = self.means.shape
         objective, occupancies = torch.zeros((), **exact), torch.zeros(components, **exact)
         first, second = (torch.zeros((components, dimensions), **exact) for _ in range(2))

@@ -50,9 +50,10 @@ class Loader:
     @property
     def steps_a_pass(self) -> int:
         """Batches that hold the phase's frames, or the data once."""
-        finest = min(front.hop for front in self.model.fronts.values())  # type: ignore[type-var]
-        frames = min(self.phase.frames or np.inf, int(self.lengths.sum()) / finest)  # type: ignore[operator]
-        return max(1, round(frames * finest / self.crop / self.phase.batch))  # type: ignore[operator]
+        samples = float(self.lengths.sum())
+        if self.phase.frames is not None:
+            samples = min(samples, float(self.phase.frames * self.model.finest_hop))
+        return max(1, round(samples / self.crop / self.phase.batch))
 
     def _drawn(self, step: int) -> tuple[Excerpt, np.ndarray, Tensor]:
         rank, world = share()

@@ -49,7 +49,7 @@ def warp(model: Model, corpus: Corpus, seed: int, progress: Callable[[float], No
 
     fitted = fit_warp(read, len(corpus), seed, progress)
     for front in asking:
-        front.warper.load_state_dict(fitted.state_dict())  # type: ignore[union-attr, operator]
+        front.warper.load_state_dict(fitted.state_dict())  # type: ignore[union-attr]
     return True
 
 

@@ -49,12 +49,12 @@ class Wish:
 def begin(wish: Wish, corpus: Corpus, out: Path, *, resume: bool, force: bool, command: str) -> runs.Run:
     """A new RUN folder, or the one to go on with; settings that differ from the RUN's are an error."""
     method, settings = runs.resolve(wish.name, wish.changes)
-    told = [side for side in getattr(settings, "sides", ())]
+    told: tuple[str, ...] = getattr(settings, "sides", ())
     chosen, kept = training_split(corpus)
     _check_alphabet(settings, corpus, chosen)
     facts: dict[str, Any] = {
         "format": runs.FORMAT, "method": method, "recipe": wish.name, "settings": settings.to_json(), "seed": wish.seed,
-        "precision": wish.precision, "sides": {side: sorted({v for v in corpus.select(chosen).sides(side)}) for side in told},
+        "precision": wish.precision, "sides": {side: sorted(set(corpus.select(chosen).sides(side))) for side in told},
         "source": {"name": corpus.name, "source": corpus.source, "fingerprint": corpus.fingerprint, "recordings": len(corpus), "seconds": corpus.seconds},
         "split": {"train": len(chosen), "held_out": len(kept), "rule": "a tenth of the utterances of speakers with two or more, by a hash of ids"},
         "planned": {"steps": wish.steps, "minutes": wish.minutes, "phases": {}},
@@ -135,8 +135,10 @@ class Reporter:
         self.run, self.plan, self.wish, self.watcher = run, plan, wish, watcher
         self.first = share()[0] == 0
         at = (str(place.get("name", "")), int(place["step"])) if place else None
-        self.progress = Progress(run.path / "progress.jsonl", at) if self.first else None
-        self.phase, self.bar, self.context, self.seconds, self.written = "", None, None, 0.0, 0.0
+        self.progress = Progress(run.path / "progress.jsonl", at)
+        self.phase, self.seconds, self.written = "", 0.0, 0.0
+        self.bar: Any = None
+        self.context: Any = None
         self.planned = bool(plan.fixed)
 
     def watch(self, told: dict[str, Any]) -> None:
@@ -156,7 +158,6 @@ class Reporter:
             self.context = self.watcher.bar(total, "steps" if self.by_steps else "seconds", f"training ({self.phase})")
             self.bar, self.shown = self.context.__enter__(), 0.0
         now = float(told["step"] if self.by_steps else min(told["seconds"], (self.wish.minutes or 1) * 60))
-        assert self.bar is not None
         shown = {name.replace("reconstruction", "loss"): f"{value:.2f} {unit}" if name in ("reconstruction", "objective") else f"{value:.2f}" for name, (value, unit) in told["losses"].items()}
         extra = {key: round(value, 1) for key, value in told.items() if isinstance(value, float) and key != "seconds"}
         self.bar.tell(**shown, **{key.replace("_", " "): value for key, value in extra.items()})
@@ -165,7 +166,6 @@ class Reporter:
         last = told["step"] == told["steps"]
         if last or told["step"] <= 3 or time.monotonic() - self.written > 2:
             self.written = time.monotonic()
-            assert self.progress is not None
             losses = {name: value for name, (value, _) in told["losses"].items()}
             units = {name: unit for name, (_, unit) in told["losses"].items()}
             self.progress.write(phase=told["phase"], step=told["step"], steps=told["steps"], seconds=round(told["seconds"], 2), losses=losses, units=units, **extra)
