@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from untold.commands._terminal import Terminal
+from untold.errors import printable
 
 if TYPE_CHECKING:
     from untold.corpora import Corpus
@@ -78,7 +79,9 @@ def gather(corpus: Corpus) -> dict[str, Any]:
 
 
 def _say(terminal: Terminal, corpus: Corpus, facts: dict[str, Any]) -> None:
-    say = terminal.result
+    def say(line: str) -> None:
+        terminal.result(printable(line))  # names with line ends in them stay on their line
+
     say(facts["description"])
     say(f"lengths: {facts['shortest']:.2f} to {facts['longest']:.2f} s, median {facts['median']:.2f} s")
     if facts["speakers"]:

@@ -21,7 +21,7 @@ from untold.corpora._entry import Entry
 from untold.corpora._labels import ENDINGS as LABEL_ENDINGS
 from untold.corpora._splits import held_out
 from untold.corpora._walking import inside, listing
-from untold.errors import UntoldError, unknown_name
+from untold.errors import UntoldError, printable, unknown_name
 
 __all__ = ["Corpus", "Entry", "Origin", "Sound", "cache_folder", "held_out", "open_source"]
 
@@ -69,14 +69,14 @@ def open_source(
 
 def report(corpus: Corpus) -> Iterator[str]:
     """What a person is told of a corpus first: what it is, what is skipped, notes."""
-    yield corpus.description
+    yield printable(corpus.description)
     if corpus.skipped_count:
         yield f"skipped: {corpus.skipped_count}"
         for name, reason in corpus.skipped[:_NAMED_FIRST]:
-            yield f"  {name}: {reason}"
+            yield printable(f"  {name}: {reason}")
         if corpus.skipped_count > _NAMED_FIRST:
             yield f"  ... and {corpus.skipped_count - _NAMED_FIRST} more"
-    yield from (f"note: {note}" for note in corpus.notes)
+    yield from (printable(f"note: {note}") for note in corpus.notes)
 
 
 def recognise(source: str) -> Source:

@@ -33,6 +33,7 @@ import numpy as np
 from untold.contract import UNKNOWN, Interval
 from untold.corpora._audio import RATE, SHORTEST, Facts, Unreadable, decode
 from untold.corpora._entry import Entry
+from untold.errors import UntoldError
 from untold.formats._writing import inside, read_json, write_json
 
 VERSION = 1  # of the layout: another number makes everything anew
@@ -174,8 +175,8 @@ class Writer:
         """Decodes an entry and writes its line; whether it could be used."""
         try:
             inside(Path("/"), entry.id)
-        except Exception:
-            self.skip(entry.id, "a name that is no safe path: rename it")
+        except UntoldError:
+            self.skip(entry.id + entry.audio.suffix, "a name that is no safe path: rename it")
             return False
         try:
             piece = self._sound(entry)
@@ -301,14 +302,29 @@ class Writer:
         per = lcm(*(q.denominator for first, last, _ in rows for q in (first, last)))
         return {"per": per, "intervals": [[int(first * per), int(last * per), label] for first, last, label in rows]}
 
+    def _refuse_same(self, *lines: int) -> None:
+        with (self._folder / "index.jsonl").open("rb") as index:
+            found = []
+            for line in lines:
+                index.seek(self._offsets[line])
+                found.append(json.loads(index.read(self._offsets[line + 1] - self._offsets[line])))
+        files = " and ".join(one["audio"] for one in found)
+        raise UntoldError(f"two recordings have one id, {found[0]['id']!r}: {files}: keep one, or rename one")
+
     def finish(self, **header: Any) -> Build:
-        """Writes what is left, puts the build in its place, and forgets those that nobody reads any more."""
+        """Writes what is left, puts the build in its place, and forgets those that nobody reads any more.
+
+        Raises `UntoldError` when two recordings have one id.
+        """
         self._index.close()
         if self._shard is not None:
             self._shard.close()
         np.save(self._folder / "offsets.npy", np.frombuffer(self._offsets, np.uint64))
         hashes = np.stack([np.frombuffer(column, np.uint64) for column in self._hashes])
         orders = np.argsort(hashes, axis=1, kind="stable")
+        same = np.flatnonzero(np.diff(np.take_along_axis(hashes, orders, axis=1)[0]) == 0)
+        if len(same):
+            self._refuse_same(int(orders[0][same[0]]), int(orders[0][same[0] + 1]))
         np.save(self._folder / "hashes.npy", np.take_along_axis(hashes, orders, axis=1))
         np.save(self._folder / "orders.npy", orders.astype(np.uint32))
         notes = self.notes + [_sentence(kind, int(times), first) for kind, (times, first) in self.kinds.items()]
