@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from fractions import Fraction
 from pathlib import Path
 
@@ -122,7 +121,7 @@ def test_a_folder_without_audio_is_an_error(tmp_path, make):
 
 def test_only_bad_recordings_is_an_error_with_the_way_out(tmp_path):
     (tmp_path / "a.wma").write_bytes(b"x")
-    with pytest.raises(UntoldError, match="no usable recording.*ffmpeg"):
+    with pytest.raises(UntoldError, match=r"no usable recording.*ffmpeg"):
         open_source(str(tmp_path))
 
 
@@ -178,9 +177,9 @@ def test_links_that_lead_out_are_skipped_by_name(tmp_path, write):
     for name in ("a", "b", "c"):
         write(source / f"{name}.wav")
     write(outside / "secret.wav")
-    os.symlink(outside / "secret.wav", source / "link.wav")
-    os.symlink(outside, source / "folder")
-    os.symlink(source / "a.wav", source / "inner.wav")
+    (source / "link.wav").symlink_to(outside / "secret.wav")
+    (source / "folder").symlink_to(outside)
+    (source / "inner.wav").symlink_to(source / "a.wav")
     corpus = open_source(str(source))
     assert list(corpus.ids()) == ["a", "b", "c", "inner"]
     assert reasons(corpus) == {"link.wav": "a link that leads out of the folder", "folder": "a link that leads out of the folder"}

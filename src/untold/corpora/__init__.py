@@ -16,7 +16,7 @@ from untold import registry
 from untold.corpora import _splits
 from untold.corpora._audio import ENDINGS
 from untold.corpora._cache import Build, Writer, cache_folder, stored
-from untold.corpora._corpus import Corpus, Origin, Sound, duration
+from untold.corpora._corpus import Corpus, Origin, Sound
 from untold.corpora._entry import Entry
 from untold.corpora._labels import ENDINGS as LABEL_ENDINGS
 from untold.corpora._splits import held_out

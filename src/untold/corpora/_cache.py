@@ -15,6 +15,7 @@ build before. Nothing here holds more than a few numbers a recording in memory.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -99,10 +100,8 @@ def stored(slot: Path, listing: str) -> Build | None:
         return None
     if build.header["outside"] and not all(_unchanged(build.line(i)) for i in range(len(build))):
         return None
-    try:
+    with contextlib.suppress(OSError):  # a cache that is only readable works as well
         os.utime(folder)
-    except OSError:  # a cache that is only readable works as well
-        pass
     return build
 
 

@@ -208,7 +208,7 @@ class Corpus:
     def select(self, indices: Sequence[int] | np.ndarray) -> Corpus:
         """The recordings with these numbers, in this order."""
         wanted = np.asarray(indices, np.int64).reshape(-1)
-        if len(wanted) and not (0 <= wanted.min() and wanted.max() < len(self)):
+        if len(wanted) and (wanted.min() < 0 or wanted.max() >= len(self)):
             raise IndexError(f"recordings {wanted.min()} to {wanted.max()} of {len(self)}")
         return Corpus(self._build, self.source, wanted if self._chosen is None else self._chosen[wanted])
 

@@ -24,9 +24,10 @@ _HOP, _WINDOW = 80, 160  # samples at 16 kHz: 5 and 10 ms
 _FARTHEST = 40  # hops either way
 _MOST = 300  # recordings looked at, evenly spread
 _LONGEST = 16000 * 60  # samples of each
-SILENCE = frozenset(
-    "sil sp spn nsn h# # pau epi pause silence <sil> <p:> <s> </s> _ . - ... noise <noise> breath laugh <unk> xxx +sth".split()
-)
+SILENCE = frozenset((
+    "sil", "sp", "spn", "nsn", "h#", "#", "pau", "epi", "pause", "silence", "<sil>", "<p:>", "<s>", "</s>", "_", ".", "-",
+    "...", "noise", "<noise>", "breath", "laugh", "<unk>", "xxx",
+))
 _VOWELS = frozenset("aeiouyæøœɐɑɒɔəɘɛɜɞɤɪɨɵʉʊʌʏɯɶαεωάέώ")
 
 

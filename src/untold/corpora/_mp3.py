@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import struct
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 _RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}  # by version bits
 _HIGHEST = {3: 320_000, 2: 160_000, 0: 160_000}  # bits per second of rate index 14
@@ -85,8 +85,8 @@ class Prefixed(io.RawIOBase):
     def seekable(self) -> bool:
         return True
 
-    def readinto(self, buffer: object) -> int:  # type: ignore[override]
-        view = memoryview(buffer).cast("B")  # type: ignore[arg-type]
+    def readinto(self, buffer: Any) -> int:
+        view = memoryview(buffer).cast("B")
         if self._at < len(self._prefix):
             data = self._prefix[self._at : self._at + len(view)]
         else:

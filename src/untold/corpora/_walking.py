@@ -59,7 +59,7 @@ def _file(entry: os.DirEntry[str], name: str, home: str) -> Found:
             target = os.path.realpath(entry.path)
             if not (target + os.sep).startswith(home.rstrip(os.sep) + os.sep):
                 return Found(path, name, 0, 0, "a link that leads out of the folder")
-            if os.path.isdir(target):
+            if Path(target).is_dir():
                 return Found(path, name, 0, 0, "a link to a folder")
         state = entry.stat()
         if not entry.is_file():

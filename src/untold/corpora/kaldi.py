@@ -60,7 +60,7 @@ def read(
         return
     for utterance, words in _lines(root / "segments"):
         recording, *times = words.split()
-        start, end = (_seconds(word) for word in (times + ["", ""])[:2])
+        start, end = (_seconds(word) for word in [*times, "", ""][:2])
         if start is None or end is None:
             raise UntoldError(f"{root / 'segments'}: {utterance} {words}: utterance, recording, start and end in seconds expected")
         if recording not in recordings:

@@ -63,7 +63,7 @@ def read(
 def _entry(name: str, line: Mapping[str, Any], root: Path) -> Entry:
     if line.get("type") in ("MixedCut", "PaddingCut"):
         raise _Skipped(f"a {line['type']}: only cuts of one recording are read")
-    recording = line["recording"] if "recording" in line else line
+    recording = line.get("recording", line)
     sources = recording["sources"]
     if len(sources) != 1 or sources[0]["type"] != "file":
         raise _Skipped(f"its sound is {len(sources)} sources, {sources[0]['type']}: one file is read")
