@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
-from pretended import Subject, corpus
 from scipy import stats
 
 from untold.contract import Grid, Units
@@ -18,6 +17,8 @@ from untold.evaluation import bitrate
 from untold.evaluation._options import TaskOptions
 from untold.evaluation._tables import corrected, entropy, frames_of
 from untold.evaluation.tasks import bits, speaker_information
+
+from .pretended import Subject, corpus
 
 GRID = Grid("second", Fraction(50), Fraction(1, 100))
 ONE = np.ones((1, 1))

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
-from pretended import Subject, corpus
 from scipy.optimize import linear_sum_assignment
 
 from untold.contract import Grid, Interval, Units
@@ -16,6 +15,8 @@ from untold.errors import UntoldError
 from untold.evaluation import boundaries
 from untold.evaluation._options import TaskOptions
 from untold.evaluation.tasks import boundaries as task
+
+from .pretended import Subject, corpus
 
 # (precision, recall) -> F1, over-segmentation, R-value: kamperh/vqwordseg and speech.md 3.4
 KNOWN = [
@@ -100,5 +101,5 @@ def test_units_that_are_the_labels_are_perfect_and_chance_is_not():
 
 
 def test_a_missing_tier_is_named():
-    with pytest.raises(UntoldError, match="no tier 'syllables'.*there: phones"):
+    with pytest.raises(UntoldError, match=r"no tier 'syllables'.*there: phones"):
         task.measure(Subject(), corpus(2, 1), TaskOptions(tier="syllables"))

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
-from pretended import PHONES, Subject, corpus, labels
 from sklearn import metrics
 
 from untold.contract import Grid, Interval, Units
@@ -18,6 +17,8 @@ from untold.evaluation._options import TaskOptions
 from untold.evaluation.clusters import contingency, score
 from untold.evaluation.tasks import clusters as task
 from untold.evaluation.tasks import stability
+
+from .pretended import PHONES, Subject, corpus, labels
 
 PAIRS = some.lists(some.tuples(some.integers(0, 4), some.integers(-1, 5)), min_size=2, max_size=60)
 

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
-from pretended import Subject, corpus
 
 from untold.contract import UNKNOWN, Grid
 from untold.errors import UntoldError
@@ -16,6 +15,8 @@ from untold.evaluation import probes
 from untold.evaluation._options import TaskOptions
 from untold.evaluation._splits import Facts, by_speaker, within_speakers
 from untold.evaluation.tasks import probes as task
+
+from .pretended import Subject, corpus
 
 
 @pytest.fixture(autouse=True)

@@ -29,11 +29,10 @@ NO_CLASS = -1
 class Budget:
     """What every probe of a kind is given."""
 
-    steps: int = 600
-    batch: int = 512
+    steps: int
+    batch: int
     hidden: int = 2048
     rate: float = 1e-3
-    decay: float = 0.0  # of the weights, as AdamW does it
 
 
 @dataclass(frozen=True)
@@ -134,7 +133,7 @@ def _fit(
         torch.manual_seed(seed)
         probe = Probe(torch.from_numpy(mean), torch.from_numpy(scale), budget.hidden, positions, values)
     order = torch.Generator().manual_seed(seed)
-    adam = torch.optim.AdamW(probe.parameters(), lr=budget.rate, weight_decay=budget.decay)
+    adam = torch.optim.Adam(probe.parameters(), lr=budget.rate)
     falling = torch.optim.lr_scheduler.LambdaLR(adam, lambda step: 1 - step / budget.steps)
     waiting = torch.zeros(0, dtype=torch.int64)
     for _ in range(budget.steps):

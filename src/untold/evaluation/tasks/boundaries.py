@@ -53,7 +53,7 @@ def measure(subject: Any, corpus: Any, options: TaskOptions) -> list[Score]:
     groups = tuple(sorted(counts[""]))
     read.said.update(
         tier=tier, fold="none", tolerance=f"{int(TOLERANCE * 1000)} ms", matching="two-pointer", edges="dropped",
-        silence="kept", pooled="counts",
+        edges_of_silence="kept", pooled="counts",
     )
     if unlabelled:
         read.said["left_out"] = f"{unlabelled} recordings without the tier"

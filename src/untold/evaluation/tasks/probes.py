@@ -34,11 +34,10 @@ from untold.evaluation.probes import (
 )
 
 BETTER = {"phone_accuracy": "higher", "speaker_accuracy": "higher", "gender_accuracy": "higher", "logmel_mse": "lower"}
-RIVALS = ("mfcc", "mfcc:normalise=none", "mfcc:deltas=no", "mfcc:deltas=no,normalise=none")
 NEEDS = "features"
 
-FRAMES = Budget(steps=600, batch=512)
-RECORDINGS = Budget(steps=300, batch=256, decay=0.1)
+FRAMES = Budget(steps=400, batch=512, rate=2e-3)
+RECORDINGS = Budget(steps=200, batch=256)
 
 
 @dataclass(frozen=True)
