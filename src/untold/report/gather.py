@@ -113,9 +113,9 @@ def _exemplars(
         recording = corpus[place.index]
         begin = max(0.0, place.start - sounds.MARGIN)
         end = min(place.end, place.start + sounds.LONGEST) + sounds.MARGIN
-        around = _read(recording, place.start - 2, place.start + 2)
+        around = pictures.decibels(_read(recording, place.start - 2, place.start + 2), bands=80, hop=160)
         clip = _read(recording, begin, end)
-        grey = pictures.ink(pictures.decibels(clip, bands=80, hop=64), float(pictures.decibels(around, bands=80, hop=160).max()))
+        grey = pictures.ink(pictures.decibels(clip, bands=80, hop=64), float(around.max()), float(np.percentile(around, 25)))
         pictures.write_picture(run / "pictures" / f"unit-{token}-{len(cut)}.webp", grey)
         cut.append((place, recording, begin, clip if quiet else sounds.louder(clip)))
     if not cut:
@@ -175,7 +175,8 @@ def _shown(run: Path, recording: Recording, units: Units, name: str, tier: str) 
 def _sound(run: Path, identity: str, speaker: str, samples: np.ndarray, name: str) -> Shown:
     samples = np.nan_to_num(np.asarray(samples, np.float32))[: round(LONGEST * RATE)]
     levels = pictures.decibels(samples, bands=96, hop=64)
-    pictures.write_picture(run / "pictures" / f"{name}.webp", pictures.ink(levels, float(np.percentile(levels, 99.8))), quality=55)
+    top, floor = np.percentile(levels, [99.8, 25])
+    pictures.write_picture(run / "pictures" / f"{name}.webp", pictures.ink(levels, float(top), float(floor)), quality=55)
     sounds.write_clip(run / "sounds" / f"{name}.ogg", sounds.louder(samples))
     return Shown(identity, speaker, len(samples) / RATE, f"{name}.webp", f"{name}.ogg")
 

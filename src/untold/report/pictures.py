@@ -42,9 +42,13 @@ def decibels(samples: np.ndarray, *, bands: int, hop: int) -> np.ndarray:
     return np.asarray(10 * np.log10(power(lifted, hop=hop) @ mel_weights(bands).T + 1e-10))
 
 
-def ink(levels: np.ndarray, top: float) -> np.ndarray:
-    """Grey picture (bands, frames) uint8, low frequencies below: `top` decibels is ink, `RANGE` beneath it paper."""
-    depth = np.clip((levels - (top - RANGE)) / RANGE, 0, 1) ** 1.35
+def ink(levels: np.ndarray, top: float, floor: float = -np.inf) -> np.ndarray:
+    """Grey picture (bands, frames) uint8, low frequencies below: `top` decibels is ink, `RANGE` beneath it is paper.
+
+    So is what lies at the noise `floor` when that is higher, but for the last 25 decibels.
+    """
+    paper = min(max(top - RANGE, floor), top - 25)
+    depth = np.clip((levels - paper) / (top - paper), 0, 1) ** 1.35
     return np.round(255 * (1 - 0.92 * depth.T[::-1])).astype(np.uint8)
 
 

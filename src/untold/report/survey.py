@@ -106,7 +106,7 @@ class Survey:
         if self.heard[token] == 0:
             return "speech"
         share = 1 / self.heard[token]
-        if self.above_floor[token] * share < 0.3:
+        if self.above_floor[token] * share < 0.25:
             return "silence"
         if self.crossings[token] * share > 0.22 and self.periodic[token] * share < 0.55:
             return "noise-like"

@@ -89,6 +89,7 @@ def read_scores(path: Path) -> list[Row]:
 
 
 def _row(line: dict[str, str]) -> Row:
+    float(line["seconds"] or 0)
     bounds = [float(line[name]) if line[name] not in ("", None) else None for name in ("low", "high")]
     pairs = [part.partition("=") for part in (line["conventions"] or "").split(";") if part]
     return Row(
@@ -108,7 +109,8 @@ def number(value: float) -> str:
 def _cell(row: Row, best: bool, shade: float = 0.0) -> Cell:
     interval = "" if row.low is None or row.high is None else f"{number(row.low)} to {number(row.high)}"
     said = [f"{key} {value}" for key, value in row.conventions.items()]
-    note = [f"95 % interval {interval} over {row.n} resampled" if interval else "no interval", f"seed {row.seed}" if row.seed else "", *said]
+    note = [f"95 % interval {interval} over {row.n} resampled" if interval else "no interval", f"seed {row.seed}" if row.seed else "",
+            f"trained {float(row.seconds):.0f} s" if row.seconds and float(row.seconds) else "", *said]
     return Cell(number(row.value), interval, " · ".join(part for part in note if part), best, shade)
 
 
