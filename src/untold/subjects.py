@@ -60,6 +60,10 @@ class _Read:
         """A whole recording at a point: float32 (steps, dimensions)."""
         return Features(np.concatenate(list(self.chunks(recording, point))).astype(np.float32, copy=False), self.grid(point), point)
 
+    def covers(self, recording: Recording) -> bool:
+        """Whether there is something to read of a recording."""
+        return True
+
     def units(self, recording: Recording) -> Units:
         """Raises `UntoldError`: there are no tokens."""
         raise UntoldError(f"{self.name} has no tokens: make some with 'untold codebook {self.name} SOURCE --size K --out DIR'")
@@ -147,6 +151,7 @@ class FolderSubject(_Read):
         self.folder = FeatureFolder(path) if (path / "features.json").exists() else None
         units = next((p for p in (path / "units.jsonl", path) if p.is_file()), None)
         self._units = read_units(units) if units else {}
+        self._names = frozenset(self.folder.ids()) if self.folder else frozenset()
         self.points = (self.folder.point,) if self.folder else ()
         self.alphabet = next((u.alphabet for u in self._units.values()), None)
         self.origin = {"folder": str(path)}
@@ -170,7 +175,12 @@ class FolderSubject(_Read):
         """The stored values."""
         if self.folder is None:
             raise UntoldError(f"{self.path} holds units and no features")
-        yield self.folder.read(self._found(set(self.folder.ids()), recording))
+        yield self.folder.read(self._found(self._names, recording))
+
+    def covers(self, recording: Recording) -> bool:
+        """Whether the folder holds it: features and units where it has both."""
+        held = [names for names in (self._names, self._units) if names]
+        return all(recording.id in names or recording.id.replace("/", "_") in names for names in held)
 
     def units(self, recording: Recording) -> Units:
         """The stored units."""
@@ -206,6 +216,10 @@ class CodebookSubject(_Read):
     def chunks(self, recording: Recording, point: str) -> Iterator[np.ndarray]:
         """What lies below."""
         yield from self.below.chunks(recording, point)
+
+    def covers(self, recording: Recording) -> bool:
+        """Whether what lies below does."""
+        return bool(getattr(self.below, "covers", lambda _: True)(recording))
 
     def units(self, recording: Recording) -> Units:
         """The nearest codeword a step."""
