@@ -9,7 +9,7 @@ from untold.layers.across import summed
 
 
 class MaskedBatchNorm(nn.Module):
-    """Each dimension to mean 0 and variance 1 over the counted steps, then scaled and shifted.
+    """Each dimension to mean 0 and variance 1 over the counted steps, then (`affine`) scaled and shifted.
 
     Statistics of use are exponential averages with `momentum` (Ioffe & Szegedy 2015, arXiv 1502.03167).
     """
@@ -18,9 +18,10 @@ class MaskedBatchNorm(nn.Module):
     variance: Tensor
     seen: Tensor
 
-    def __init__(self, dimensions: int, momentum: float = 0.05, epsilon: float = 1e-5) -> None:
+    def __init__(self, dimensions: int, momentum: float = 0.05, epsilon: float = 1e-5, affine: bool = True) -> None:
         super().__init__()
-        self.scale, self.shift = nn.Parameter(torch.ones(dimensions)), nn.Parameter(torch.zeros(dimensions))
+        self.scale = nn.Parameter(torch.ones(dimensions)) if affine else None
+        self.shift = nn.Parameter(torch.zeros(dimensions)) if affine else None
         self.momentum, self.epsilon = momentum, epsilon
         self.register_buffer("mean", torch.zeros(dimensions))
         self.register_buffer("variance", torch.ones(dimensions))
@@ -40,4 +41,5 @@ class MaskedBatchNorm(nn.Module):
                 self.variance.lerp_(variance, rate)
         else:
             mean, variance = self.mean, self.variance
-        return (values - mean) * torch.rsqrt(variance + self.epsilon) * self.scale + self.shift
+        normal = (values - mean) * torch.rsqrt(variance + self.epsilon)
+        return normal if self.scale is None or self.shift is None else normal * self.scale + self.shift

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from untold import settings
 from untold.contract import Batch, Conditions, Density, Loss, Phase, Player, Stage, Stream
 from untold.layers import random
+from untold.layers.batch_norm import MaskedBatchNorm
 from untold.layers.convolution import Convolution
 from untold.layers.jitter import jitter
 from untold.settings import Choice, choice, setting
@@ -38,6 +39,7 @@ class Settings(settings.Settings):
     bottleneck: Choice = choice("bottlenecks", "identity", help="what limits the code")
     decoder: Choice = choice("decoders", "frame", help="code -> target")
     condition_dimensions: int = setting(128, low=1, high=4096, help="dimensions of the mixer's output")
+    normalise_condition: bool = setting(True, help="batch normalisation of the mixer's output, so that no dimension rules an angle")
     p_each_side: float = setting(0.12, low=0.0, high=0.5, help="time jitter: probability of the left, and of the right neighbour")
     slowness: float = setting(0.0, low=0.0, high=1e6, help="weight of |q(t) - q(t-1)|, the alternative that collapses")
     sides: tuple[str, ...] = setting(("speaker",), help="side information that the decoder is told")
@@ -61,6 +63,7 @@ class Autoencoder(nn.Module):
         self.bottleneck = settings.bottleneck.build()
         self.projection = nn.Linear(self.encoder.dimensions, self.bottleneck.inputs)
         self.mixer = Convolution(self.bottleneck.dimensions, settings.condition_dimensions)
+        self.norm = MaskedBatchNorm(settings.condition_dimensions, affine=False) if settings.normalise_condition else None
         latent_rate = source.grid.rate / self.encoder.stride
         self.ratio = target.grid.rate / latent_rate
         told = {side: sides[side] for side in settings.sides if side in sides}
@@ -103,13 +106,18 @@ class Autoencoder(nn.Module):
         """The input of the bottleneck."""
         return x.with_values(self.projection(x.values))
 
+    def condition(self, x: Stream) -> Stream:
+        """Neighbouring codes mixed: what the decoder is conditioned on."""
+        mixed: Stream = self.mixer(x)
+        return mixed if self.norm is None else mixed.with_values(self.norm(mixed.values, mixed.counted))
+
     def stages(self, point: str) -> tuple[Stage, ...]:
         """The way from the stream `input` to a point."""
         reach = (self.encoder.reach, self.encoder.reach)
         way = [Stage("encoder", self.encoder, reach, self.encoder.stride), Stage("projection", self.project)]
         if point == "codeword_posteriors":
             return (*way, Stage(point, self.posteriors))
-        way += [Stage("bottleneck", self.bottleneck.central), Stage("condition", self.mixer, (self.mixer.reach, self.mixer.reach))]
+        way += [Stage("bottleneck", self.bottleneck.central), Stage("condition", self.condition, (self.mixer.reach, self.mixer.reach))]
         names = [stage.point for stage in way]
         return tuple(way[: names.index(point) + 1])
 
@@ -137,7 +145,7 @@ class Autoencoder(nn.Module):
 
     def decode(self, latents: Stream, sides: Mapping[str, Tensor]) -> Density:
         """The density over the target given the bottleneck's output and sides."""
-        density: Density = self.decoder(Conditions({"latents": self.mixer(latents)}, sides))
+        density: Density = self.decoder(Conditions({"latents": self.condition(latents)}, sides))
         return density
 
 
