@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from untold.contract import Interval
-from untold.corpora import _cache, cache_folder, open_source
+from untold.corpora import _cache, _corpus, cache_folder, open_source
 from untold.corpora._entry import Entry
 from untold.errors import UntoldError
 
@@ -175,3 +175,11 @@ def test_two_with_one_id_are_an_error(tmp_path, write):
     write(tmp_path / "b.wav")
     with pytest.raises(UntoldError, match="two recordings have one id"):
         open_source(str(tmp_path))
+
+
+def test_pages_that_were_given_back_come_again(tmp_path, write, monkeypatch):
+    monkeypatch.setattr(_corpus, "_HELD", 100)
+    samples = write(tmp_path / "a.wav")
+    signal = open_source(str(tmp_path))[0].signals["audio"]
+    views = [signal.read_16_bit(place, place + 90) for place in range(0, 15000, 90)]
+    assert np.array_equal(np.concatenate(views), samples[: 90 * len(views), 0])

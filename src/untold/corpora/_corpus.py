@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import mmap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -17,6 +18,7 @@ from untold.corpora._audio import RATE
 from untold.corpora._cache import Build, name_hash
 from untold.errors import UntoldError
 
+_HELD = 1 << 23  # samples of a shard that may be looked at before their pages are given back: 16 MB
 GRID = Grid("second", Fraction(RATE), Fraction(1, 2 * RATE))
 
 
@@ -38,12 +40,29 @@ class Sound:
         """Samples `start` to `stop` (samples,) int16, memory-mapped."""
         if not 0 <= start <= stop <= self.steps:
             raise IndexError(f"samples {start} to {stop} of {self.steps}")
-        return _mapped(self.shard)[self.at + start : self.at + stop]
+        return _mapped(self.shard).take(self.at + start, self.at + stop)
+
+
+class _Shard:
+    """A mapped shard. Pages that were looked at are given back now and then: a long recording is no long memory."""
+
+    def __init__(self, path: Path) -> None:
+        with path.open("rb") as file:
+            self._mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        self._samples = np.frombuffer(self._mapping, np.int16)
+        self._taken = 0
+
+    def take(self, start: int, stop: int) -> np.ndarray:
+        self._taken += stop - start
+        if self._taken > _HELD and hasattr(self._mapping, "madvise"):
+            self._mapping.madvise(mmap.MADV_DONTNEED)  # they come back from the file when somebody looks again
+            self._taken = 0
+        return self._samples[start:stop]
 
 
 @functools.lru_cache(maxsize=64)
-def _mapped(shard: Path) -> np.ndarray:
-    return np.memmap(shard, np.int16, "r")
+def _mapped(shard: Path) -> _Shard:
+    return _Shard(shard)
 
 
 class Tiers(Mapping[str, Sequence[Interval]]):
