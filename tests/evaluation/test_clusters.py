@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from fractions import Fraction
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
+from scipy import stats
 from sklearn import metrics
 
 from untold.contract import Grid, Interval, Units
@@ -19,6 +22,7 @@ from untold.evaluation.tasks import clusters as task
 from untold.evaluation.tasks import stability
 
 from .pretended import PHONES, Subject, corpus, labels
+from .timit import recordings
 
 PAIRS = some.lists(some.tuples(some.integers(0, 4), some.integers(-1, 5)), min_size=2, max_size=60)
 
@@ -156,3 +160,35 @@ def test_steps_of_two_rates_meet_at_the_centres_of_the_slower():
     assert (a.tolist(), b.tolist()) == ([7, 8], [2, 6])
     with pytest.raises(UntoldError, match="two runs"):
         stability.measure(Subject(), corpus(1, 1), TaskOptions())
+
+
+def test_units_of_real_speech_score_as_an_independent_count_says(shared):
+    """k-means tokens of the TIMIT sample, labels looked up in floats, scores by scikit-learn."""
+    tokens = json.loads((shared / "reference/abx-known-answers/kmeans50-tokens.json").read_text())
+    speech = recordings(shared / "data/timit-sample")
+    grid = Grid("second", Fraction(100), Fraction(1, 200))
+
+    class Given:
+        name, alphabet, points, minutes = "km50", 50, (), 0.0
+
+        def units(self, recording):
+            return Units.from_frames(np.array(tokens[recording.id.replace("/", "_")]), 50, grid, "km50")
+
+    y, k = [], []
+    for r in speech:
+        found = np.array(tokens[r.id.replace("/", "_")])
+        ends = np.array([float(i.end) for i in r.tiers["phones"]])
+        at = np.searchsorted(ends, (np.arange(len(found)) + 0.5) / 100, side="right")
+        inside = at < len(ends)
+        y += [r.tiers["phones"][i].label for i in at[inside]]
+        k += found[inside].tolist()
+    ours = rows(task.measure(Given(), speech, TaskOptions(draws=50)))
+    assert ours["nmi", "in", ""].value == pytest.approx(metrics.normalized_mutual_info_score(y, k), abs=1e-6)
+    assert ours["ari", "in", ""].value == pytest.approx(metrics.adjusted_rand_score(y, k), abs=1e-6)
+    assert ours["mutual_information", "in", ""].value == pytest.approx(metrics.adjusted_mutual_info_score(y, k), abs=1e-6)
+    spoken = [(a, b) for a, b in zip(y, k, strict=True) if a not in ("h#", "pau", "epi")]
+    a, b = (list(side) for side in zip(*spoken, strict=True))
+    entropy = stats.entropy(list(Counter(a).values()))
+    assert ours["pnmi", "out", ""].value == pytest.approx(metrics.mutual_info_score(a, b) / entropy, abs=1e-6)
+    assert ours["pnmi", "out", "chance"].value < ours["pnmi", "out", ""].low
+    assert ours["pnmi", "out", ""].n == 16

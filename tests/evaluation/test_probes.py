@@ -15,8 +15,10 @@ from untold.evaluation import probes
 from untold.evaluation._options import TaskOptions
 from untold.evaluation._splits import Facts, by_speaker, within_speakers
 from untold.evaluation.tasks import probes as task
+from untold.subjects import open_subject
 
 from .pretended import Subject, corpus
+from .timit import recordings
 
 
 @pytest.fixture(autouse=True)
@@ -158,3 +160,14 @@ def test_too_many_frames_are_drawn_down_evenly(monkeypatch):
     found = rows(Subject("phones"), corpus())["phone_accuracy", ""]
     assert 450 <= int(found.conventions["train_frames"]) <= 550
     assert found.value > 0.95
+
+
+def test_mfcc_of_real_speech_tell_phones_speakers_and_sound(shared):
+    speech = recordings(shared / "data/timit-sample", speakers=8)
+    for which in ("none", "file"):
+        found = rows(open_subject(f"mfcc:normalise={which}"), speech)
+        assert 0.35 < found["phone_accuracy", ""].value < 0.6
+        assert found["phone_accuracy", ""].low > found["phone_accuracy", "chance"].high
+        assert found["logmel_mse", ""].value < (0.15 if which == "none" else 0.4)
+        spoken = found["speaker_accuracy", ""].value
+        assert spoken > 0.6 if which == "none" else spoken < 0.3  # the mean over the file is what is normalised away
