@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-settings.register_profile("untold", deadline=None, max_examples=int(os.environ.get("UNTOLD_EXAMPLES", "25")), derandomize=True)
+settings.register_profile(
+    "untold", deadline=None, max_examples=int(os.environ.get("UNTOLD_EXAMPLES", "25")), derandomize=True
+)
 settings.load_profile("untold")
 
 

@@ -56,7 +56,9 @@ def error(stretches, labels, *, distance, speaker, context):
     """The ABX error; labels are (phone, (previous, next), speaker), stretches the frames of each item."""
     labels = [(p, c if context == "within" else None, s) for p, c, s in labels]
     everyone = range(len(labels))
-    between = {(x, y): item_distance(distance, stretches[x], stretches[y]) for x in everyone for y in everyone if x != y}
+    between = {
+        (x, y): item_distance(distance, stretches[x], stretches[y]) for x in everyone for y in everyone if x != y
+    }
     cells = {}
     for x, a, b in itertools.permutations(everyone, 3):
         (px, cx, sx), (pa, ca, sa), (pb, cb, sb) = labels[x], labels[a], labels[b]

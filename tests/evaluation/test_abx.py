@@ -26,7 +26,10 @@ ONE = Grid("second", Fraction(1), Fraction(1, 2))
 
 def one_item_each(stretches, labels):
     """A recording per item; `read` and items for `abx`."""
-    items = [Item(str(i), Fraction(0), Fraction(len(s)), p, c[0], c[1], speaker) for i, (s, (p, c, speaker)) in enumerate(zip(stretches, labels, strict=True))]
+    items = [
+        Item(str(i), Fraction(0), Fraction(len(s)), p, c[0], c[1], speaker)
+        for i, (s, (p, c, speaker)) in enumerate(zip(stretches, labels, strict=True))
+    ]
     return (lambda file: stretches[int(file)]), items
 
 
@@ -45,7 +48,13 @@ def test_agrees_with_all_scores_of_an_independent_implementation(shared, feature
         rows = [row for row in csv.DictReader(lines) if row["features"] == features]
     for row in rows:
         found = abx(
-            read, items[row["item"]], grid=folder.grid, speaker=row["speaker"], context=row["context"], distance=row["distance"], draws=20
+            read,
+            items[row["item"]],
+            grid=folder.grid,
+            speaker=row["speaker"],
+            context=row["context"],
+            distance=row["distance"],
+            draws=20,
         )
         assert found.value == pytest.approx(float(row["abx_error"]), abs=1e-4 if features == "post" else 1e-5), row
         assert found.low is not None and found.low < found.value < found.high
@@ -79,9 +88,13 @@ def test_equals_plain_loops_on_small_cases(data):
     for _ in range(count):
         steps = int(rng.integers(1, 6))
         values = rng.integers(0, 3, (steps, 1)) if distance == "identical" else np.abs(rng.normal(size=(steps, 3)))
-        stretches.append((values / values.sum(axis=1, keepdims=True) if distance == "kl_symmetric" else values).astype(np.float32))
+        stretches.append(
+            (values / values.sum(axis=1, keepdims=True) if distance == "kl_symmetric" else values).astype(np.float32)
+        )
         labels.append(("pqr"[rng.integers(3)], ("s", "tu"[rng.integers(2)]), str(rng.integers(people))))
-    expected, cells = error([s.tolist() for s in stretches], labels, distance=distance, speaker=speaker, context=context)
+    expected, cells = error(
+        [s.tolist() for s in stretches], labels, distance=distance, speaker=speaker, context=context
+    )
     read, items = one_item_each(stretches, labels)
     if expected is None:
         with pytest.raises(UntoldError, match="no cell"):
@@ -176,7 +189,7 @@ def test_frames_are_those_whose_centres_lie_in_the_item(onset, length, rate, fir
 def test_stretches_that_cannot_be_compared_are_named():
     read, items = simple(12)
     empty = [*items, Item("0", Fraction(1, 10), Fraction(2, 10), "p", "", "", "0")]
-    with pytest.raises(UntoldError, match="1 of 13 items have no frame.*--empty skip"):
+    with pytest.raises(UntoldError, match=r"1 of 13 items have no frame.*--empty skip"):
         abx(read, empty, grid=ONE)
     skipped = abx(read, empty, grid=ONE, empty="skip", draws=2)
     assert (skipped.items, skipped.items_empty) == (12, 1)
@@ -203,13 +216,26 @@ def test_items_of_timit_are_those_of_the_known_answers_and_exact(shared):
     for file in sorted((shared / "data/timit-sample").glob("dr*/*.phn")):
         rows = [line.split() for line in file.read_text().splitlines()]
         tier = [Interval(Fraction(int(a), 16000), Fraction(int(b), 16000), label) for a, b, label in rows]
-        recordings.append(Recording(f"{file.parent.name}/{file.stem}", {}, {"speaker": file.parent.name}, {"phones": tier}))
+        recordings.append(
+            Recording(f"{file.parent.name}/{file.stem}", {}, {"speaker": file.parent.name}, {"phones": tier})
+        )
     phones = list(items_of(recordings, "phones", kind="phone", fold="timit39", shortest=Fraction(3, 100)))
     triphones = list(items_of(recordings, "phones", kind="triphone", fold="timit39", shortest=Fraction(3, 100)))
     assert (len(phones), len(triphones)) == (4255, 2606)
 
     def rounded(items):
-        return {(i.file.replace("/", "_"), f"{float(i.onset):.4f}", f"{float(i.offset):.4f}", i.phone, i.previous, i.next, i.speaker) for i in items}
+        return {
+            (
+                i.file.replace("/", "_"),
+                f"{float(i.onset):.4f}",
+                f"{float(i.offset):.4f}",
+                i.phone,
+                i.previous,
+                i.next,
+                i.speaker,
+            )
+            for i in items
+        }
 
     assert rounded(read_items(known / "triphone.item")) == rounded(triphones)
     assert rounded(read_items(known / "phone.item")) <= rounded(phones)
@@ -220,7 +246,7 @@ def test_folding_of_timit_has_39_classes():
     labels = (
         "aa ae ah ao aw ax ax-h axr ay b bcl ch d dcl dh dx eh el em en eng epi er ey f g gcl h# hh hv ih ix iy jh k kcl l m n ng nx ow "
         "oy p pau pcl q r s sh t tcl th uh uw ux v w y z zh"
-    ).split()
+    ).split()  # noqa: SIM905
     assert len(labels) == 61
     assert len({timit39(label) for label in labels} - {None}) == 39
     assert [label for label in labels if timit39(label) is None] == ["q"]

@@ -17,7 +17,9 @@ from untold.evaluation._abx_frames import prepare
 def distances(name, x, others):
     """d(x, y) for y of `others`, all in one bundle."""
     kind = _dtw.DISTANCES[name]
-    every = np.concatenate([np.asarray(x, float).reshape(len(x), -1), *(np.asarray(y, float).reshape(len(y), -1) for y in others)])
+    every = np.concatenate(
+        [np.asarray(x, float).reshape(len(x), -1), *(np.asarray(y, float).reshape(len(y), -1) for y in others)]
+    )
     frames, more = prepare(kind, every)
     more = more if len(more) else frames
     lanes = -(-len(others) // _dtw.STEP) * _dtw.STEP
@@ -31,7 +33,18 @@ def distances(name, x, others):
         at += len(other)
     room, out = np.zeros((6, longest * lanes), np.float32), np.zeros(lanes, np.float32)
     flat = (frames.shape[1], longest * lanes)
-    _dtw.against_bundle(kind, frames[: len(x) + 1], more[: len(x) + 1], len(x), y.reshape(flat), more_y.reshape(flat), lanes, ends, room, out)
+    _dtw.against_bundle(
+        kind,
+        frames[: len(x) + 1],
+        more[: len(x) + 1],
+        len(x),
+        y.reshape(flat),
+        more_y.reshape(flat),
+        lanes,
+        ends,
+        room,
+        out,
+    )
     return out[: len(others)].tolist()
 
 
@@ -48,13 +61,18 @@ def test_tokens_by_paper_and_pencil(x, y, expected):
 
 def test_vectors_of_libri_lights_tests():
     y = [(0, 1), (1, 2), (0, 0)]
-    found = [distances("euclidean", x, [y])[0] for x in ([(0, 1), (0, 0), (1, 1)], [(0, 2), (0, 1), (1, 1), (-1, 0)], [(0, 0), (0, 1)])]
+    found = [
+        distances("euclidean", x, [y])[0]
+        for x in ([(0, 1), (0, 0), (1, 1)], [(0, 2), (0, 1), (1, 1), (-1, 0)], [(0, 0), (0, 1)])
+    ]
     assert found == pytest.approx([math.sqrt(2) / 2, 0.75, (2 + math.sqrt(2)) / 3], abs=1e-6)
 
 
 def test_null_vectors_lie_at_the_maximal_distance_from_others_and_at_none_from_each_other():
     assert distances("angular", [(0.0, 0.0)], [[(0.0, 0.0)], [(3.0, 1.0)], [(-1e-30, 0.0)]]) == [0, 1, 1]
-    assert distances("angular", [(1.0, 2.0)], [[(0.0, 0.0)], [(2.0, 4.0)], [(-2.0, 1.0)], [(-3.0, -6.0)]]) == pytest.approx([1, 0, 0.5, 1], abs=1e-7)
+    assert distances(
+        "angular", [(1.0, 2.0)], [[(0.0, 0.0)], [(2.0, 4.0)], [(-2.0, 1.0)], [(-3.0, -6.0)]]
+    ) == pytest.approx([1, 0, 0.5, 1], abs=1e-7)
 
 
 def test_equal_frames_are_at_distance_zero_and_small_angles_are_exact():

@@ -19,7 +19,9 @@ def cells(across, people=6, seed=0):
         if p != q and (s != t) == across and rng.random() < 0.7
     ]  # fmt: skip
     p, q, s, t, _, e = (np.array(column) for column in zip(*rows, strict=True))
-    return SimpleNamespace(error=e, phone=p, other=q, speaker=s, speaker_of_x=t, speakers=tuple(f"s{i}" for i in range(people)))
+    return SimpleNamespace(
+        error=e, phone=p, other=q, speaker=s, speaker_of_x=t, speakers=tuple(f"s{i}" for i in range(people))
+    )
 
 
 def by_hand(c, drawn, across):

@@ -60,7 +60,7 @@ def _products(x: Floats, row: int, y: Floats, out: Floats) -> None:
 @_compiled
 def _angles(x: Floats, row: int, y: Floats, out: Floats) -> None:
     """Products -> angles over pi, in place (one row of `out`)."""
-    dimensions, columns = y.shape
+    columns = y.shape[1]
     near = 0
     for q in range(columns):
         c = out[q]
