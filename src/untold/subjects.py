@@ -149,6 +149,7 @@ class FolderSubject(_Read):
     def __init__(self, path: Path) -> None:
         self.name, self.path = path.name, path
         self.folder = FeatureFolder(path) if (path / "features.json").exists() else None
+        self._ids = set(self.folder.ids()) if self.folder else set[str]()
         units = next((p for p in (path / "units.jsonl", path) if p.is_file()), None)
         self._units = read_units(units) if units else {}
         self._names = frozenset(self.folder.ids()) if self.folder else frozenset()
@@ -159,6 +160,11 @@ class FolderSubject(_Read):
     def fingerprint(self) -> str:
         """Unknown: nobody told what made them."""
         return ""
+
+    def covers(self, recording: Recording) -> bool:
+        """Whether there is something for a recording."""
+        names = self._units if self.folder is None else self._ids
+        return any(name in names for name in (recording.id, recording.id.replace("/", "_")))
 
     def _found(self, names: Any, recording: Recording) -> str:
         for name in (recording.id, recording.id.replace("/", "_")):

@@ -40,7 +40,7 @@ class Gaussian(nn.Module):
         self.dimensions, self.inputs = settings.dimensions, 2 * settings.dimensions
 
     def forward(self, x: Stream, keys: Tensor | None = None) -> Coded:
-        mean, log_variance = x.values.chunk(2, -1)
+        mean, log_variance = x.values.float().chunk(2, -1)
         log_variance = log_variance.clamp(-20, 20)
         divergence = -0.5 * (1 + log_variance - mean.square() - log_variance.exp()).sum(-1)
         values = mean

@@ -63,11 +63,12 @@ class VectorQuantiser(nn.Module):
     def nearest(self, latents: Tensor) -> Tensor:
         """Tokens (n,) of latents (n, dimensions); ties to the lowest codeword."""
         table = self.codewords.detach()
-        return (table.square().sum(-1) - 2 * latents @ table.T).argmin(-1)
+        with torch.autocast(latents.device.type, enabled=False):
+            return (table.square().sum(-1) - 2 * latents @ table.T).argmin(-1)
 
     def normalised(self, x: Stream) -> Tensor:
         """The latents in the space of the codewords."""
-        return x.values if self.norm is None else self.norm(x.values, x.counted)
+        return x.values.float() if self.norm is None else self.norm(x.values, x.counted)
 
     def forward(self, x: Stream, keys: Tensor | None = None) -> Coded:
         latents = self.normalised(x)

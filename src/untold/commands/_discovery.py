@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from untold import registry
+from untold.commands import _scoring
 from untold.commands._terminal import Terminal
 from untold.commands.tokenize import write_units
 from untold.contract import Batch, Reconstructs, Units
@@ -30,7 +30,6 @@ from untold.subjects import RunSubject, Subject, open_subject
 from untold.training.monitors import Finding, findings, latent_use
 from untold.training.preparation import training_split
 
-RIVALS = ("mfcc", "mfcc:deltas=no", "mfcc:normalise=none", "mfcc:deltas=no,normalise=none")
 _LISTENED = 64  # held-out recordings for the loss with true, shuffled and zero latents
 _LONGEST = 8 * 16000
 _LABELLED = 400  # recordings that are scored against labels: more would only make the wait longer
@@ -74,59 +73,38 @@ class Discovery:
 
     # scores ------------------------------------------------------------------------------------------------------
 
-    def _measure(self, task: str, subject: Any, corpus: Corpus, options: TaskOptions, **said: str) -> None:
-        try:
-            found = registry.load("tasks", task).measure(subject, corpus, options)
-        except UntoldError as error:
-            self._missing(task, str(error))
-            return
-        seed = self.run.facts["seed"] if subject.name == self.subject.name else None
-        cost = self.seconds if subject.name == self.subject.name else (subject.minutes or 0.0) * 60
-        self.rows += scores.rows(found, corpus=self.corpus.name, method=subject.name, seed=seed, seconds=cost, conventions=said)
-
-    def _missing(self, task: str, reason: str) -> None:
-        line = f"{task}: {reason}"
-        if line not in self.absent:
-            self.absent.append(line)
-
-    def _options(self, points: Sequence[str] = ()) -> TaskOptions:
+    def _measure(self, tasks: Sequence[str], subject: Subject | Remembering, corpus: Corpus, points: Sequence[str] = (), **said: str) -> None:
+        """Adds the rows of some tasks; what cannot be done is named on the terminal and the page."""
         fold = "timit39" if self.corpus.name == "timit" else None
-        return TaskOptions(
-            points=tuple(points), seed=self.run.facts["seed"], fold=fold, say=lambda line: self._missing("note", line),
-            over=lambda items, total, what: self.terminal.over(items, total, "recordings", what),
-        )
+        scored = _scoring.Scored(subject.name, subject)
+        options = TaskOptions(points=tuple(points), seed=self.run.facts["seed"], fold=fold)
+        _scoring.measure(scored, corpus, tasks, options, self.terminal)
+        self.absent += [line for line in scored.left_out if line not in self.absent]
+        self.rows += scored.rows(corpus, **said)
 
     def _judge(self) -> None:
         """Against labels, where there are some; on the owner's evaluation part when there is one."""
-        remembered = Remembering(self.subject)
+        ours = Remembering(self.subject)
         if self.subject.alphabet:
-            for task in ("bits", "speaker_information"):
-                self._measure(task, remembered, self.corpus, self._options())
+            self._measure(("bits", "speaker_information"), ours, self.corpus)
         if not self.corpus.tiers:
-            self._missing("ABX, probes, PNMI, boundaries", "the recordings have no labels in time")
+            self.absent.append("ABX, probes, PNMI and boundaries: the recordings have no labels in time.")
             return
         other = np.array([i for i, r in enumerate(self.corpus) if r.split == "evaluation"], np.int64)
         judged = self.corpus.select(other) if len(other) else self.corpus
         said = {"trained_on_this_audio": "no" if len(other) else "yes"}
         if len(judged) > _LABELLED:
-            chosen = np.sort(np.random.default_rng(0).permutation(len(judged))[:_LABELLED])
-            judged = judged.select(chosen)
+            judged = judged.select(np.sort(np.random.default_rng(0).permutation(len(judged))[:_LABELLED]))
             said["recordings"] = f"{_LABELLED} drawn"
-        points = [p for p in self.subject.points if p != "codeword_posteriors"]
-        remembered = Remembering(self.subject)
-        self._measure("abx", remembered, judged, self._options(self.subject.points), **said)
-        rivals: list[Subject] = [open_subject(what, corpus=judged, device=self.device) for what in RIVALS]
+        rivals: list[Subject] = [open_subject(what.replace("+", ","), corpus=judged, device=self.device) for what in _scoring.words(_scoring.YARDSTICKS)]
         if self.run.facts["method"] != "mixture":
             rivals.append(self._mixture())
+        self._measure(("abx", "probes"), ours, judged, self.subject.points, **said)
         for rival in rivals:
-            self._measure("abx", rival, judged, self._options(), **(said if rival.minutes else {}))
-        if self.subject.alphabet:
-            for task in ("clusters", "boundaries"):
-                self._measure(task, remembered, judged, self._options(), **said)
-                if rivals[-1].alphabet:
-                    self._measure(task, Remembering(rivals[-1]), judged, self._options(), **said)
-        self._measure("probes", remembered, judged, self._options(points), **said)
-        self._measure("probes", rivals[0], judged, self._options(), **said)
+            self._measure(("abx",), rival, judged, **(said if rival.minutes else {}))
+        self._measure(("probes",), rivals[0], judged)
+        for subject in [s for s in (self.subject, *rivals) if s.alphabet]:
+            self._measure(("clusters", "boundaries"), Remembering(subject), judged, **said)
 
     def _mixture(self) -> Subject:
         """The strongest cheap rival, fitted to the same recordings."""
@@ -190,7 +168,7 @@ class Discovery:
             try:
                 back = Resynthesis(self.model, self.run.path)
             except UntoldError as error:
-                self._missing("sounds", str(error))
+                self.absent.append(f"Sounds: {error}")
         tier = "phones" if "phones" in self.corpus.tiers else (self.corpus.tiers[0] if self.corpus.tiers else "phones")
         gather(
             self.corpus, units, self.run.path, method=self.run.name, tier=tier, health=[(f.severity, f.sentence) for f in health],

@@ -67,7 +67,7 @@ class FrameDecoder(nn.Module):
         grid = replace(x.grid, rate=x.grid.rate * self.ratio)
         counted = x.counted.repeat_interleave(self.ratio, 1)
         x = self.fast(Stream(frames, x.lengths * self.ratio, counted, grid))
-        return GaussianDensity(self.leave(x.values), self.log_scale.clamp(min=-7))
+        return GaussianDensity(self.leave(x.values).float(), self.log_scale.clamp(min=-7))
 
 
 def build(settings: Settings, dimensions: int, out: int, ratio: int, sides: dict[str, int]) -> FrameDecoder:

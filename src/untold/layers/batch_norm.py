@@ -29,6 +29,7 @@ class MaskedBatchNorm(nn.Module):
 
     def forward(self, values: Tensor, counted: Tensor) -> Tensor:
         """(batch, steps, dimensions), counted (batch, steps) bool -> the same shape."""
+        values = values.float()  # statistics in half precision would be worth little
         if self.training:
             weight = counted[..., None].to(values.dtype)
             count = summed(weight.sum()).clamp(min=1)
