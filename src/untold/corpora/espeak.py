@@ -36,6 +36,8 @@ from untold.formats._writing import write_json
 LICENCE = "texts in the public domain; sound made by eSpeak NG (GPL-3.0 program), free to use"
 WHERE = "pip install 'untold[espeak]'"
 EMBEDDED = True
+NEEDS = "espeakng_loader"  # the package that makes it; looked for, never imported here
+TITLE = "the embedded corpus espeak"
 
 SILENCE = "sil"
 _FORM = 2  # of the corpus: another number makes it anew
@@ -54,7 +56,7 @@ def prepare(options: Mapping[str, str], cache: Path) -> Path:
     `espeakng-loader` is absent.
     """
     language, rooms = _checked(options)
-    if importlib.util.find_spec("espeakng_loader") is None:
+    if importlib.util.find_spec(NEEDS) is None:
         raise UntoldError(f"the espeak corpus is made by eSpeak NG, which is not installed: {WHERE}")
     utterances = _utterances(language)
     version = importlib.metadata.version("espeakng-loader")
