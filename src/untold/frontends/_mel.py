@@ -22,6 +22,7 @@ BINS = TRANSFORM // 2  # the Nyquist bin is no part of any filter
 SCALE = 32768.0
 EPSILON = float(torch.finfo(torch.float32).eps)  # below this an energy counts as this
 LOWEST = 20.0  # hertz
+CONSTANT = 1e-3  # what deviates less (a recording of one frame, silence) is rounding: it is centred, not blown up
 REACH = 4  # frames on each side that deltas and accelerations look at
 LIFTER = 22
 PREEMPHASIS = 0.97

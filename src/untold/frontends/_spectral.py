@@ -19,7 +19,6 @@ from untold.layers import random
 
 NORMALISE = ("none", "file", "speaker")
 WARP = ("none", "file", "random")
-FLOOR = 1e-3  # a dimension that varies less than this is constant: it is centred, not blown up
 # what warp=random draws from; speech.md's [0.82, 1.18] as far as the ear goes, on a grid so fine that it is uniform
 RANDOM_WARPS = tuple(0.82 + 0.005 * k for k in range(73))
 SHARE_WARPED = 0.9
@@ -144,5 +143,6 @@ def _settled(total: Mapping[str, Tensor], prefix: str = "") -> dict[str, Tensor]
     count = total[prefix + "count"].clamp(min=1.0)[:, None, None]
     mean = total[prefix + "sum"] / count
     variance = (total[prefix + "squares"] / count - mean.square()).clamp(min=0.0)
-    std = variance.sqrt().clamp(min=FLOOR)
+    std = variance.sqrt()
+    std = torch.where(std < _mel.CONSTANT, 1.0, std)
     return {prefix + "mean": mean.to(torch.float32), prefix + "std": std.to(torch.float32)}

@@ -26,7 +26,6 @@ PASSES = 20
 FRAMES = 150_000  # of the sample that the mixture is fitted to
 FILES = 600  # at most so many recordings are heard,
 SECONDS = 30  # and so much of each
-_STD_FLOOR = 1e-3
 
 
 class WarpMixture(nn.Module):
@@ -127,4 +126,5 @@ def _normalised(warper: WarpMixture, window: Tensor, samples: np.ndarray, draw: 
     heard = warper.heard(given, _mel.power_spectra(given, window, _mel.REACH))[0]
     if len(heard) == 0:
         return heard
-    return (heard - heard.mean(0)) / heard.std(0, correction=0).clamp(min=_STD_FLOOR)
+    std = heard.std(0, correction=0)
+    return (heard - heard.mean(0)) / torch.where(std < _mel.CONSTANT, 1.0, std)

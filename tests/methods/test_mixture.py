@@ -1,0 +1,127 @@
+"""The mixture as a method: rows that sum to one, units that are the likeliest, and chunks that do not show."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from untold.contract import Batch, Encodes, Fits, Stream, Tokenizes, total
+from untold.errors import UntoldError
+from untold.frontends._frontend import sound_grid
+from untold.methods import mixture
+
+GRID = sound_grid(160)
+
+
+def stream(lengths=(300, 280), dimensions=6, seed=0):
+    draw = torch.Generator().manual_seed(seed)
+    values = torch.randn(len(lengths), max(lengths), dimensions, generator=draw)
+    counted = torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]
+    return Stream(values * counted[..., None], torch.tensor(lengths), counted, GRID)
+
+
+def batch(x, first=0):
+    count = len(x.lengths)
+    return Batch({"input": x}, {}, torch.arange(count), torch.arange(first, first + count))
+
+
+def build(dimensions=6, **values):
+    return mixture.build(mixture.Settings().changed({"components": 16, **values}), {"input": SimpleNamespace(dimensions=dimensions)}, {})
+
+
+def fitted(x=None, passes=5, **values):
+    method, given = build(**values), batch(stream() if x is None else x)
+    for _ in range(passes):
+        method.update(method.statistics(given))
+    return method
+
+
+def run(stages, x):
+    for stage in stages:
+        x = stage.run(x)
+    return x
+
+
+def test_it_is_what_it_says():
+    method = build()
+    assert isinstance(method, Fits)
+    assert isinstance(method, Encodes)
+    assert isinstance(method, Tokenizes)
+    (phase,) = method.phases()
+    assert (phase.passes, phase.frames, phase.fit) == (20, 300_000, method)
+
+
+def test_posteriors_sum_to_one_and_their_roots_have_length_one():
+    method, x = fitted(), stream((90, 41), seed=4)
+    posteriors, roots = (run(method.stages(point), x).values for point in ("posteriors", "root_posteriors"))
+    assert torch.allclose(posteriors.sum(-1), torch.ones(2, 90), atol=1e-5)
+    assert torch.allclose(roots.square(), posteriors, atol=1e-6)
+
+
+def test_smoothing_is_one_two_one_with_the_ends_repeated():
+    x = Stream(torch.tensor([[[4.0], [8.0], [0.0], [99.0]]]), torch.tensor([3]), torch.tensor([[True, True, True, False]]), GRID)
+    assert mixture.smooth(x).values[0, :3, 0].tolist() == [5.0, 5.0, 2.0]
+
+
+def test_alone_equals_in_a_padded_batch_and_chunks_the_whole():
+    method, x = fitted(), stream((90, 41), seed=5)
+    short = Stream(x.values[1:, :41], x.lengths[1:], x.counted[1:, :41], GRID)
+    for stages in (method.stages("root_posteriors"), method.token_stages()):
+        batched, alone = run(stages, x).values, run(stages, short).values
+        assert torch.allclose(batched[1, :41].double(), alone[0].double(), atol=1e-6)
+        part = Stream(x.values[:1, 20:52], torch.tensor([32]), x.counted[:1, 20:52], GRID)
+        assert torch.allclose(run(stages, part).values[0, 1:-1].double(), batched[0, 21:51].double(), atol=1e-6)
+
+
+def test_units_are_the_likeliest_components_and_none_beyond_the_end():
+    method, x = fitted(), stream((90, 41), seed=6)
+    tokens = run(method.token_stages(), x).values
+    assert tokens.shape == (2, 90, 1)
+    assert (tokens[1, 41:] == -1).all()
+    hard = method.mixture.log_likelihoods(x.values).argmax(-1)
+    assert torch.equal(tokens[0, :, 0], hard[0])
+    vectors = method.lookup(tokens[..., 0])
+    assert torch.equal(vectors[0, 0], method.mixture.means[tokens[0, 0, 0]])
+    assert (vectors[1, 41:] == 0).all()
+
+
+def test_padding_is_not_learnt_from_and_parts_sum_to_the_whole():
+    x = stream((300, 100, 200))
+    method = fitted(x, 1)
+    whole = method.statistics(batch(x))
+    rows = [Stream(x.values[i : i + 1], x.lengths[i : i + 1], x.counted[i : i + 1], GRID) for i in range(3)]
+    parts = total(method.statistics(batch(row, i)) for i, row in enumerate(rows))
+    assert float(whole["count"]) == 600
+    for key, value in whole.items():
+        assert torch.allclose(value, parts[key], rtol=1e-5, atol=1e-3)
+
+
+def test_the_means_begin_at_frames_that_do_not_depend_on_the_order():
+    x = stream((300, 300), seed=3)
+    turned = Stream(x.values.flip(0), x.lengths.flip(0), x.counted.flip(0), GRID)
+    one, two = build(), build()
+    one.statistics(batch(x))
+    two.statistics(Batch({"input": turned}, {}, torch.tensor([1, 0]), torch.tensor([1, 0])))
+    assert torch.equal(one.mixture.means, two.mixture.means)
+    assert all(any(torch.equal(mean, frame) for frame in x.values.flatten(0, 1)) for mean in one.mixture.means)
+
+
+def test_it_goes_on_between_passes():
+    given, whole, parted = batch(stream()), build(), build()
+    for _ in range(4):
+        whole.update(whole.statistics(given))
+    for _ in range(2):
+        parted.update(parted.statistics(given))
+    again = build()
+    again.load_state_dict(parted.state_dict())
+    for _ in range(2):
+        again.update(again.statistics(given))
+    for key, value in whole.state_dict().items():
+        assert torch.equal(value, again.state_dict()[key])
+
+
+def test_more_components_than_frames_is_refused():
+    with pytest.raises(UntoldError, match="components = 4000: there are only 580 frames"):
+        build(components=4000).statistics(batch(stream()))
