@@ -130,6 +130,8 @@ def test_absent_and_unknown_sources(tmp_path):
         open_source(str(tmp_path / "absent"))
     with pytest.raises(UntoldError, match="no split named 'evaluatoin': did you mean evaluation"):
         open_source(str(tmp_path), split="evaluatoin")
+    with pytest.raises(UntoldError, match="no corpus named 'timti': did you mean timit"):
+        open_source("timti:/somewhere")
     (tmp_path / "a.xyz").write_text("x")
     with pytest.raises(UntoldError, match="is no corpus"):
         open_source(str(tmp_path / "a.xyz"))

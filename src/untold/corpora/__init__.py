@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import inspect
 from collections.abc import Callable, Iterator
@@ -91,6 +92,8 @@ def recognise(source: str) -> Source:
             where = registry.literals("corpora", name).get("WHERE", "")
             raise UntoldError(f"{name} needs its place: write {name}:PATH (get it from {where})")
         return Source(name, _existing(rest), trusted=True)
+    if colon and not Path(source).exists() and difflib.get_close_matches(name, known, cutoff=0.7):
+        raise unknown_name("corpus", name, known)
     root = _existing(source)
     named = [n for n in known if n not in _GENERAL and not registry.literals("corpora", n).get("EMBEDDED")]
     for reader in (*named, *(n for n in _GENERAL if n in known)):

@@ -19,7 +19,6 @@ from untold.contract import Interval
 from untold.corpora._corpus import Corpus
 
 WARN = 0.020  # seconds: the tolerance of boundary scores
-_WARN_ROUGH = 0.060  # for tiers without vowels, where the fit is flat
 _HOP, _WINDOW = 80, 160  # samples at 16 kHz: 5 and 10 ms
 _FARTHEST = 40  # hops either way
 _MOST = 300  # recordings looked at, evenly spread
@@ -43,7 +42,7 @@ class Lag:
     @property
     def warns(self) -> bool:
         """Whether scores of boundaries within 20 ms mean nothing on this tier as it is."""
-        return abs(self.seconds) > (WARN if self.mask == "vowels" else _WARN_ROUGH)
+        return self.mask == "vowels" and abs(self.seconds) > WARN  # by speech alone the fit is flat
 
 
 def lag(corpus: Corpus, tier: str) -> Lag | None:
@@ -57,7 +56,7 @@ def lag(corpus: Corpus, tier: str) -> Lag | None:
         if len(intervals) < 2:
             continue
         signal = recording.signals["audio"]
-        mask, kind = _mask(intervals, signal.steps)
+        mask, kind = _mask(intervals, signal.steps, tier not in ("words", "syllables", "utterances"))
         curve = _fit(signal.read(0, min(_LONGEST, signal.steps)), mask)
         if curve is not None:
             sums[kind] += curve
@@ -97,11 +96,11 @@ def _fit(sound: np.ndarray, mask: np.ndarray) -> np.ndarray | None:
     return out
 
 
-def _mask(intervals: Sequence[Interval], samples: int) -> tuple[np.ndarray, str]:
+def _mask(intervals: Sequence[Interval], samples: int, phones: bool) -> tuple[np.ndarray, str]:
     """How much speech the labels tell in each hop, and by what it was made: `vowels` or `speech`."""
     times = (np.arange(max(0, (min(samples, _LONGEST) - _WINDOW) // _HOP + 1)) * _HOP + _WINDOW / 2) / 16000
     vowels = sum(is_vowel(i.label) for i in intervals)
-    by_vowels = 6 * vowels >= len(intervals) and all(len(i.label) <= 8 for i in intervals)
+    by_vowels = phones and 6 * vowels >= len(intervals) and all(len(i.label) <= 8 for i in intervals)
     mask = np.zeros(len(times))
     for interval in intervals:
         if is_silence(interval.label):
