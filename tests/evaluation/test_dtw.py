@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from abx_by_hand import item_distance
+from .abx_by_hand import item_distance
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -84,6 +84,7 @@ def test_names_with_spaces_are_not_written_and_leave_no_file(tmp_path):
 
 def test_a_file_is_found_as_id_then_flat_then_as_a_unique_stem():
     names = Names(["s1/a", "s1/b", "s2/b", "x_y", "x/y", "p/q_r", "p_q/r"])
+    assert Names(["s_a"]).find("s/a") == "s_a"
     assert [names.find(f) for f in ("s1/a", "s1_a", "a", "s2_b", "x_y", "nobody")] == [
         "s1/a",
         "s1/a",

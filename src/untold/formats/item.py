@@ -95,7 +95,7 @@ def decimal(seconds: Fraction, digits: int = 12) -> str:
 
 
 class Names:
-    """Finds the recording that an item's `#file` names: as an id, as an id with `/` written `_`, as a unique stem."""
+    """Finds the recording that an item's `#file` names: as an id, as an id with `/` written `_` (on either side), as a unique stem."""
 
     def __init__(self, ids: Iterable[str]) -> None:
         self._ids = set(ids)
@@ -109,8 +109,7 @@ class Names:
         """The id, or None; raises `UntoldError` for two candidates."""
         if file in self._ids:
             return file
-        for table in (self._flat, self._stems):
-            found = table.get(file, [])
+        for found in (self._flat.get(file.replace("/", "_"), []), self._stems.get(file, [])):
             if len(found) > 1:
                 raise UntoldError(
                     f"the item file's {file!r} may be {found[0]!r} or {found[1]!r}: write the whole id in the item file"
