@@ -6,12 +6,13 @@ import math
 
 import numpy as np
 import pytest
-from .abx_by_hand import item_distance
 from hypothesis import given
 from hypothesis import strategies as st
 
 from untold.evaluation import _dtw
 from untold.evaluation._abx_frames import prepare
+
+from .abx_by_hand import item_distance
 
 
 def distances(name, x, others):
