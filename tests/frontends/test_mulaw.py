@@ -6,9 +6,10 @@ import numpy as np
 import torch
 from hypothesis import given
 from hypothesis import strategies as some
-from in_memory import Samples, build, whole
 
 from untold.frontends import mulaw, waveform
+
+from .in_memory import Samples, build, whole
 
 
 def test_known_classes():

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from in_memory import build, noise, timit
 
 from untold.errors import UntoldError
 from untold.frontends import WarpMixture, _mel, adapt, excerpt, fit_warp
+
+from .in_memory import build, noise, timit
 
 
 @cache

@@ -79,26 +79,29 @@ def power_spectra(given: Excerpt, window: Tensor, reach: int) -> Tensor:
         return given.samples.new_zeros((len(given.samples), 0, BINS))
     count = steps + 2 * reach
     first = given.margin - _BEFORE - reach * HOP
-    samples = given.samples[:, first : first + (count - 1) * HOP + WINDOW] * SCALE
-    frames = samples.unfold(1, WINDOW, HOP)
-    power = samples.new_empty((len(samples), count, BINS))
+    samples = given.samples[:, first : first + (count - 1) * HOP + WINDOW].to(torch.float64) * SCALE
+    # pre-emphasis inside a frame is pre-emphasis of the signal, but for the frame's first sample, where the window is 0
+    emphasised = torch.cat([samples[:, :1], samples[:, 1:] - PREEMPHASIS * samples[:, :-1]], 1)
+    means = samples.unfold(1, WINDOW, HOP).mean(-1, keepdim=True) * (PREEMPHASIS - 1)
+    frames = emphasised.unfold(1, WINDOW, HOP)
+    power = given.samples.new_empty((len(samples), count, BINS))
     # pieces that fit the processor's cache; a graphics card takes all at once
     most = _PIECE if samples.device.type == "cpu" else max(count, len(samples) * count)
     rows = max(1, most // count)
     for row in range(0, len(samples), rows):
         for at in range(0, count, most):
-            power[row : row + rows, at : at + most] = _power(frames[row : row + rows, at : at + most], window)
+            piece = slice(row, row + rows), slice(at, at + most)
+            power[piece] = _power(frames[piece], means[piece], window)
     return power
 
 
-def _power(frames: Tensor, window: Tensor) -> Tensor:
-    """Frames (batch, frames, 400) -> power (batch, frames, 256)."""
-    frames = frames - frames.mean(-1, keepdim=True)
-    # the first sample, which has none before it, is its own predecessor
-    emphasised = torch.cat([frames[..., :1] * (1 - PREEMPHASIS), frames[..., 1:] - PREEMPHASIS * frames[..., :-1]], -1)
+def _power(frames: Tensor, means: Tensor, window: Tensor) -> Tensor:
+    """Frames (batch, frames, 400) and what their means come to -> power (batch, frames, 256)."""
     # in float64, for in float32 the loud bins drown the quiet ones: cepstra would be off by up to 3e-3
-    padded = frames.new_zeros((*frames.shape[:-1], TRANSFORM), dtype=torch.float64)
-    torch.mul(emphasised, window, out=padded[..., :WINDOW])
+    padded = frames.new_zeros((*frames.shape[:-1], TRANSFORM))
+    within_window = padded[..., :WINDOW]
+    torch.mul(frames, window, out=within_window)
+    within_window.addcmul_(means, window)
     spectra = torch.fft.rfft(padded)[..., :BINS]
     return (spectra.real.square() + spectra.imag.square()).to(torch.float32)
 

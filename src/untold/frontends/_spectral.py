@@ -59,7 +59,7 @@ class SpectralFrontEnd(FrontEnd):
         self.banks: Tensor
         self.matrix: Tensor | None
         banks = torch.stack([_mel.mel_bank(bins, warp) for warp in warps])
-        self.register_buffer("window", _mel.povey_window().to(torch.float32), persistent=False)
+        self.register_buffer("window", _mel.povey_window(), persistent=False)
         self.register_buffer("banks", banks, persistent=False)
         self.register_buffer("matrix", matrix, persistent=False)
 

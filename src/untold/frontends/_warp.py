@@ -80,7 +80,7 @@ def fit_warp(
     report = progress or (lambda share: None)
     files = draw.permutation(count)[:FILES]
     warper = WarpMixture()
-    window = _mel.povey_window().to(torch.float32)
+    window = _mel.povey_window()
     most = -(-FRAMES // max(1, len(files)))
     kept: list[Tensor] = []
     with torch.no_grad():

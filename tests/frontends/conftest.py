@@ -1,8 +1,0 @@
-"""Makes `in_memory` importable beside the tests, whatever way pytest imports them."""
-
-from __future__ import annotations
-
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parent))
