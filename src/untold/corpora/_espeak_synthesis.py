@@ -80,7 +80,8 @@ def main(folder: Path) -> None:
     callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.POINTER(_Event))(listen)
     library.espeak_SetSynthCallback(callback)
     with (folder / "samples.raw").open("wb") as sound, (folder / "events.jsonl").open("w", encoding="utf-8") as lines:
-        for utterance in request["utterances"]:
+        for number, utterance in enumerate(request["utterances"], 1):
+            library.espeak_ng_SetRandSeed(ctypes.c_long(number))  # of the breath; it is the clock otherwise
             heard.update(samples=array.array("h"), words=[], phones=[])
             voice = f"{request['accent']}+{utterance['voice']}"
             if library.espeak_SetVoiceByName(voice.encode()) != 0:

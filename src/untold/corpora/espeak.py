@@ -1,7 +1,7 @@
 """Embedded: 28 synthetic voices of both sexes read novels aloud; exact phone and word times; en, de, es, fr.
 
 Made on the machine by eSpeak NG (extra `espeak`), once, and kept in the cache: about half an hour of 16-bit sound,
-sentences of 2 to 8 s. Twenty voices are for training, eight others read another text for evaluation, and half of what
+sentences of about 2 to 8 s. Twenty voices are for training, eight others read another text for evaluation, and half of what
 these read is read by all of them. `espeak:language=fr` speaks another language, `espeak:rooms=no` leaves out the
 reverberation and the noise. Phone labels are eSpeak's IPA without stress, silence is `sil`; the closure of a stop
 belongs to the stop.
@@ -40,8 +40,8 @@ NEEDS = "espeakng_loader"  # the package that makes it; looked for, never import
 TITLE = "the embedded corpus espeak"
 
 SILENCE = "sil"
-_FORM = 2  # of the corpus: another number makes it anew
-_ACCENTS = {"de": "de", "en": "en-us", "es": "es", "fr": "fr-fr"}
+_FORM = 3  # of the corpus: another number makes it anew
+_ACCENTS = {"de": "de", "en": "en-us", "es": "es", "fr": "fr"}
 _INDEX = "espeak.jsonl"
 _SHARED = 6  # sentences that every evaluation voice reads
 _OWN = 7  # sentences that one evaluation voice reads alone
