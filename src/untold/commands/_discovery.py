@@ -30,6 +30,12 @@ from untold.subjects import RunSubject, Subject, open_subject
 from untold.training.monitors import Finding, findings, latent_use
 from untold.training.preparation import training_split
 
+SHOWN = (  # of all scores, what stands on the terminal; the page has them all
+    {"metric": "abx_across", "kind": "phone", "context": "any"},
+    {"metric": "abx_within", "kind": "phone", "context": "any"},
+    {"metric": "phone_accuracy"}, {"metric": "speaker_accuracy"}, {"metric": "gender_accuracy"},
+    {"metric": "pnmi", "silence": "out"}, {"metric": "r_value"}, {"metric": "bits_per_second", "accounting": "unigram"},
+)
 _LISTENED = 64  # held-out recordings for the loss with true, shuffled and zero latents
 _LONGEST = 8 * 16000
 _LABELLED = 400  # recordings that are scored against labels: more would only make the wait longer
@@ -52,7 +58,7 @@ class Discovery:
         units: dict[str, Units] = {}
         if self.subject.alphabet:
             (self.run.path / "units").mkdir(exist_ok=True)
-            write_units(self.subject, self.corpus, self.run.path / "units", ["jsonl"], self.terminal)
+            write_units(self.subject, self.corpus, self.run.path / "units", ["jsonl"], self.terminal, alone=True)
             units = read_units(self.run.path / "units" / "units.jsonl")
         else:
             self.absent.append(f"Units: {self.subject.name} has none (untold codebook makes some of its features).")
@@ -80,6 +86,8 @@ class Discovery:
         options = TaskOptions(points=tuple(points), seed=self.run.facts["seed"], fold=fold)
         _scoring.measure(scored, corpus, tasks, options, self.terminal)
         self.absent += [line for line in scored.left_out if line not in self.absent]
+        if subject.name != self.subject.name:  # one row of chance is enough: that of ours
+            scored.scores = [score for score in scored.scores if score.method != "chance"]
         self.rows += scored.rows(corpus, **said)
 
     def _judge(self) -> None:
@@ -102,7 +110,8 @@ class Discovery:
         self._measure(("abx", "probes"), ours, judged, self.subject.points, **said)
         for rival in rivals:
             self._measure(("abx",), rival, judged, **(said if rival.minutes else {}))
-        self._measure(("probes",), rivals[0], judged)
+        for rival in rivals[0], rivals[2]:  # with and without normalisation, which hides who speaks
+            self._measure(("probes",), rival, judged)
         for subject in [s for s in (self.subject, *rivals) if s.alphabet]:
             self._measure(("clusters", "boundaries"), Remembering(subject), judged, **said)
 
@@ -118,17 +127,33 @@ class Discovery:
         return open_subject(str(out), device=self.device)
 
     def _table(self) -> None:
-        """The main figures on the terminal, ours beside the rivals'."""
-        wanted = ("abx_across", "abx_within", "phone_accuracy", "speaker_accuracy", "gender_accuracy", "pnmi", "r_value", "bits_per_second")
-        shown = [row for row in self.rows if row.metric in wanted and row.conventions.get("silence") != "in" and row.conventions.get("kind") != "triphone"]
-        shown.sort(key=lambda row: (wanted.index(row.metric), sorted(row.conventions.get("context", "") + row.conventions.get("accounting", "")), row.value if row.better == "lower" else -row.value))
+        """The main figures on the terminal: ours, the mixture's, the best MFCC row's, chance."""
         lines = []
-        for row in shown:
-            note = row.conventions.get("context") or row.conventions.get("accounting") or ""
-            span = "" if row.low is None or row.high is None else f"{row.low:.3f} to {row.high:.3f}"
-            lines.append((row.metric + (f" ({note})" if note else ""), row.method, row.point, f"{row.value:.3f}", span))
+        for shown_score in SHOWN:
+            said = {k: v for k, v in shown_score.items() if k != "metric"}
+            metric = shown_score["metric"]
+            rows = [r for r in self.rows if r.metric == metric and all(r.conventions.get(k, v) == v for k, v in said.items())]
+            columns: dict[str, scores.Row] = {}
+            for row in rows:
+                own = row.method == self.subject.name
+                name = f"{row.method} at {row.point}" if own and row.point != "units" else row.method
+                best = columns.get(row.method)
+                if own:
+                    lines.append((self._label(metric, said), name, row.value, row.low, row.high))
+                elif best is None or (row.value < best.value) == (row.better == "lower"):
+                    columns[row.method] = row
+            lines += [(self._label(metric, said), _named(row), row.value, row.low, row.high) for row in columns.values()]
         if lines:
-            self.terminal.table(("score", "method", "point", "value", "95 % interval"), lines)
+            shown, before = [], ""
+            for label, name, value, low, high in lines:
+                span = "" if low is None or high is None else f"{low:.3f} to {high:.3f}"
+                shown.append((label if label != before else "", name, f"{value:.3f}", span))
+                before = label
+            self.terminal.table(("score", "of", "value", "95 % interval"), shown)
+
+    @staticmethod
+    def _label(metric: str, said: dict[str, str]) -> str:
+        return metric + (f" ({', '.join(said.values())})" if said else "")
 
     # health ------------------------------------------------------------------------------------------------------
 
@@ -193,6 +218,11 @@ class Discovery:
             to = unlike[int(draw.integers(len(unlike)))]
             original = recording.signals["audio"].read(0, recording.signals["audio"].steps)
             yield recording.id, recording.speaker, to, original, back.of_recording(recording, back.speaker(to))
+
+
+def _named(row: scores.Row) -> str:
+    settings = row.conventions.get("settings")
+    return f"{row.method}:{settings}" if settings else row.method
 
 
 def _bits(counts: np.ndarray) -> float:

@@ -92,9 +92,12 @@ def _row(line: dict[str, str]) -> Row:
     float(line["seconds"] or 0)
     bounds = [float(line[name]) if line[name] not in ("", None) else None for name in ("low", "high")]
     pairs = [part.partition("=") for part in (line["conventions"] or "").split(";") if part]
+    said = {key.strip(): value.strip() for key, _, value in pairs}
+    settings = said.pop("settings", "")  # what tells two rows of one method apart belongs to its name
+    method = f"{line['method']} ({settings})" if settings else line["method"]
     return Row(
         line["corpus"], line["task"], line["metric"], line["point"], float(line["value"]), bounds[0], bounds[1], line["n"] or "",
-        line["better"], line["method"], line["seed"] or "", line["seconds"] or "", {key.strip(): value.strip() for key, _, value in pairs},
+        line["better"], method, line["seed"] or "", line["seconds"] or "", said,
     )
 
 

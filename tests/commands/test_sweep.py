@@ -1,0 +1,70 @@
+"""Grids of settings: which cells there are, that finished ones are skipped, and what the table says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from untold.cli import main
+from untold.commands.sweep import Cell, cells
+from untold.errors import UntoldError
+from untold.evaluation import scores
+
+from .speech import speech
+
+PLAN = """
+name = "mixture"
+steps = 2
+seeds = [1, 2]
+tasks = "clusters"
+[grid]
+components = [4, 8]
+[set]
+frames = 2000
+input.warp = "none"
+"""
+
+
+def test_cells_are_the_grid_times_the_seeds() -> None:
+    plan = {"name": ["vae", "vq_vae"], "seeds": [0, 1], "grid": {"bottleneck": {"dimensions": [8, 16]}, "slowness": [0.5]}}
+    every = cells(plan, Path("plan.toml"))
+    assert len(every) == len(set(every)) == 8
+    assert Cell("vae", (("bottleneck.dimensions", "16"), ("slowness", "0.5")), 1) in every
+    assert len({cell.folder for cell in every}) == 8
+
+
+@pytest.mark.parametrize(("plan", "said"), [
+    ({"name": "vae", "seed": [1]}, "there is no key"),
+    ({"seeds": [1]}, "name must be"),
+    ({"name": "vae", "seeds": []}, "seeds must be"),
+    ({"name": "vae", "grid": {"slowness": 1}}, "must hold lists"),
+])  # fmt: skip
+def test_a_plan_that_is_off_is_a_sentence(plan: dict[str, object], said: str) -> None:
+    with pytest.raises(UntoldError, match=said):
+        cells(plan, Path("plan.toml"))
+
+
+def test_a_sweep_trains_scores_and_skips_what_is_done(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNTOLD_CACHE", str(tmp_path / "cache"))
+    source, plan = speech(tmp_path / "source"), tmp_path / "plan.toml"
+    plan.write_text(PLAN)
+    words = ["sweep", str(plan), str(source), "--out", str(tmp_path / "out"), "--threads", "1"]
+    assert main([*words, "--part", "1/2"]) == 0
+    assert "2 cells are not finished" in capsys.readouterr().out
+    assert main(words) == 0
+    rows = [r for r in scores.read(tmp_path / "out" / "table.csv") if r.metric == "pnmi" and r.method.startswith("mixture")]
+    assert {r.method for r in rows} == {f"mixture:frames=2000,input.warp=none,components={k}" for k in (4, 8)}
+    assert all(r.n == 2 and r.low is not None and r.low <= r.value <= r.high for r in rows)
+    before = {p: p.stat().st_mtime_ns for p in (tmp_path / "out").rglob("model.safetensors")}
+    assert len(before) == 4
+    assert main(words) == 0
+    assert before == {p: p.stat().st_mtime_ns for p in before}
+
+
+def test_an_unknown_setting_is_found_before_anything_is_trained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plan = tmp_path / "plan.toml"
+    plan.write_text('name = "mixture"\nsteps = 1\n[grid]\ncomponent = [4]\n')
+    assert main(["sweep", str(plan), "nowhere", "--out", str(tmp_path / "out")]) == 1
+    assert "did you mean components" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
