@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import importlib
 import os
 import re
@@ -93,8 +94,8 @@ def main(words: Sequence[str] | None = None) -> int:
             raise
         sys.stderr.write(f"untold: error: {_in_words(error)}\n")
         return 1
-    except KeyboardInterrupt:
-        sys.stderr.write("untold: stopped; what was made is kept\n")
+    except KeyboardInterrupt as stop:
+        sys.stderr.write(f"untold: stopped; what was made is kept{printable(f' ({stop})') if str(stop) else ''}\n")
         return 130
     return 0
 
@@ -106,7 +107,8 @@ def _in_words(error: BaseException) -> str:
         return "the reader of the output went away"
     if isinstance(error, OSError):
         what = f"{error.filename}: " if error.filename else ""
-        return printable(f"{what}{error.strerror or error}")
+        full = ": make room and go on, what was made is kept" if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else ""
+        return printable(f"{what}{error.strerror or error}{full}")
     if isinstance(error, MemoryError):
         return printable(f"out of memory ({error}): use fewer recordings (--limit) or smaller settings")
     return str(error)

@@ -251,6 +251,8 @@ class Stage:
 
 
 class StageFunction(Protocol):
+    """A map from stream to stream."""
+
     def __call__(self, x: Stream, /) -> Stream: ...
 
 

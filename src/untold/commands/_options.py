@@ -31,26 +31,33 @@ def machine(device: str, threads: int | None) -> str:
     torch.set_num_threads(threads or int(os.environ.get("OMP_NUM_THREADS") or len(os.sched_getaffinity(0))))
     if device == "cuda" and not torch.cuda.is_available():
         raise UntoldError("--device cuda: this machine has no GPU that PyTorch can use; leave the option out")
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    return device
+    if device == "cpu" or os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes") or not torch.cuda.is_available():
+        return "cpu"
+    torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))  # each process its own
+    return "cuda"
 
 
-def processes() -> None:
-    """Joins the other processes when started by `accelerate launch`."""
+def processes(device: str) -> None:
+    """Joins the other processes when started by `accelerate launch` or `torchrun`."""
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         from accelerate import PartialState
 
-        PartialState(cpu=os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes"))
+        PartialState(cpu=device == "cpu")
 
 
 def opened(source: str, terminal: Terminal, *, limit: int | None = None, split: str = "all") -> Corpus:
-    """A source, with its first line said and its decoding shown."""
+    """A source, with its first line said and its decoding shown; of several processes the first decodes."""
     from untold.corpora import open_source
+    from untold.training.processes import by_first, is_first
 
-    with terminal.bar(0, "s of sound", "reading recordings") as bar:
-        corpus = open_source(source, limit=limit, split=split, say=terminal.say, progress=bar.advance)
-    return corpus
+    found: list[Corpus] = []
+
+    def read() -> None:
+        with terminal.bar(0, "s of sound", "reading recordings") as bar:
+            found.append(open_source(source, limit=limit, split=split, say=terminal.say, progress=bar.advance))
+
+    by_first(read)
+    return found[0] if is_first() else open_source(source, limit=limit, split=split)
 
 
 def default_out(source: str, what: str) -> Path:
@@ -58,3 +65,10 @@ def default_out(source: str, what: str) -> Path:
     stem = Path(source.rstrip("/")).name if "/" in source else source
     safe = "".join(c if c.isalnum() or c in "-_." else "_" for c in f"{stem}-{Path(what).name}")
     return Path("runs") / safe.lstrip(".")
+
+
+def where_to(out: Path | None, resume: Path | None) -> Path | None:
+    """The RUN's folder, where one is named: `--resume` stands in place of `--out`."""
+    if out is not None and resume is not None and out != resume:
+        raise UntoldError(f"--out {out} and --resume {resume}: give one of them (a resumed run stays where it is)")
+    return resume or out

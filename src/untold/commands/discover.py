@@ -9,7 +9,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from untold.commands._options import add_training, default_out, machine, opened, processes
+from untold.commands._options import add_training, default_out, machine, opened, processes, where_to
 from untold.commands._terminal import Terminal
 from untold.settings import parse_assignments
 
@@ -36,21 +36,21 @@ def run(
     from untold.commands._discovery import Discovery
     from untold.runs import resolve
     from untold.training import session
-    from untold.training.loader import share
+    from untold.training.processes import is_first
 
-    processes()
     where = machine(device, threads)
-    terminal = Terminal(quiet or share()[0] != 0)
+    processes(where)
+    terminal = Terminal(quiet or not is_first())
     name, _, words = method.partition(":")
     changes = parse_assignments([*words.split(","), *set] if words else list(set))
     resolve(name, changes)
     default = registry.literals("recipes", name).get("MINUTES", 10.0) if name in registry.names("recipes") else 10.0
-    wanted_steps, wanted_minutes = session.budget(steps, minutes, default)
+    wanted_steps, wanted_minutes = session.budget(steps, minutes, default, seed)
     wish = session.Wish(name, changes, seed, wanted_steps, wanted_minutes)
     corpus = opened(source, terminal, limit=limit)
-    folder = resume or out or default_out(source, method)
+    folder = where_to(out, resume) or default_out(source, method)
     made = session.begin(wish, corpus, folder, resume=resume is not None, force=force, command=session.command_line())
     session.perform(made, wish, corpus, terminal, where)
-    if share()[0] == 0:
+    if is_first():
         Discovery(made, corpus, terminal, where).finish()
     return made

@@ -23,8 +23,8 @@ def beside(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -73,7 +73,7 @@ def make_folder(out: Path, *, force: bool = False) -> Path:
     if out.exists() and not out.is_dir():
         raise UntoldError(f"{out} is a file: name a folder with --out")
     if out.exists() and any(out.iterdir()):
-        if not force:
+        if not force and any(not (child.name.startswith(".") and child.suffix == ".part") for child in out.iterdir()):
             raise UntoldError(f"{out} holds something already: name another folder with --out, or replace it with --force")
         for child in out.iterdir():
             shutil.rmtree(child) if child.is_dir() and not child.is_symlink() else child.unlink()
