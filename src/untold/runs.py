@@ -15,27 +15,27 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from untold import __version__, registry
 from untold.driver import Model
 from untold.errors import UntoldError, unknown_name
 from untold.formats._writing import beside, read_json, write_json
+from untold.formats.tensors import digest, packed, read_tensors
 from untold.settings import Settings
 
+_KINDS = {"method": str, "recipe": str, "settings": dict, "sides": dict, "seed": int, "source": dict, "split": dict, "planned": dict, "cost": dict}
 FORMAT = 1  # of RUN folders; raised when an older program could no longer read them
 
 
 def resolve(name: str, changes: Mapping[str, Any]) -> tuple[str, Settings]:
-    """A method or a recipe by name, with changed settings: the method's name and its settings."""
-    if name in registry.names("methods"):
-        return name, registry.load("methods", name).Settings().changed(dict(changes))
+    """A recipe or a method by name (a recipe comes first), with changed settings: the method's name and its settings."""
     if name in registry.names("recipes"):
         recipe = registry.load("recipes", name)
         settings = registry.load("methods", recipe.METHOD).Settings().changed(recipe.SETTINGS)
         return recipe.METHOD, settings.changed(dict(changes))
+    if name in registry.names("methods"):
+        return name, registry.load("methods", name).Settings().changed(dict(changes))
     raise unknown_name("method or recipe", name, [*registry.names("methods"), *registry.names("recipes")])
 
 
@@ -68,9 +68,12 @@ class Run:
             made = facts.get("versions")
             by = made.get("untold") if isinstance(made, dict) else "another version"
             raise UntoldError(f"{path} was made by untold {by} (format {facts['format']!r}, this program reads {FORMAT}): train it again, or use that version")
-        for key, kind in (("method", str), ("settings", dict), ("sides", dict), ("seed", int)):
-            if not isinstance(facts.get(key), kind):
+        for key, kind in _KINDS.items():
+            if type(facts.get(key)) is not kind:
                 raise UntoldError(f"{path / 'run.json'}: {key!r} is missing or damaged")
+        planned = facts["planned"].get("phases")
+        if not isinstance(planned, dict) or not all(type(v) is int and v >= 0 for v in planned.values()) or not 0 <= facts["seed"] < 1 << 63:
+            raise UntoldError(f"{path / 'run.json'}: what is planned, or the seed, is damaged")
         return Run(path, facts)
 
     def write(self) -> None:
@@ -93,30 +96,26 @@ class Run:
         path = self.path / "model.safetensors"
         if not path.exists():
             raise UntoldError(f"{path} is not there: the run was not finished; go on with --resume {self.path}")
-        try:
-            with safe_open(str(path), framework="pt") as file:
-                shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
-            size = sum(torch.Size(shape).numel() for shape in shapes.values())
-            claimed = self.facts.get("weights")
-            if claimed != size:
-                raise UntoldError(f"{path} holds {size} numbers and run.json says {claimed}: the run is damaged")
-            model = self.untrained()
-            expected = {key: tuple(value.shape) for key, value in model.state_dict().items()}
-            if expected != shapes:
-                odd = sorted(set(expected.items()) ^ set(shapes.items()))[0][0]
-                raise UntoldError(f"{path} does not fit the settings in run.json (first difference: {odd}): the run is damaged")
-            state = load_file(path)
-        except (SafetensorError, RuntimeError, OSError, ValueError, OverflowError) as error:
-            raise UntoldError(f"{path}: not readable as weights ({str(error).splitlines()[0][:120]})") from None
+        state = read_tensors(path, str(self.facts.get("sha256")))
+        with torch.device("meta"):  # nothing is allocated on the word of run.json
+            expected = {key: value.shape for key, value in self.untrained().state_dict().items()}
+        shapes = {key: value.shape for key, value in state.items()}
+        if expected != shapes:
+            odd = sorted(set(expected.items()) ^ set(shapes.items()))[0][0]
+            raise UntoldError(f"{path} does not fit the settings in run.json (first difference: {odd}): the run is damaged")
         if not all(bool(value.isfinite().all()) for value in state.values() if value.is_floating_point()):
             raise UntoldError(f"{path} holds numbers that are not finite: the run is damaged")
+        model = self.untrained()
         model.load_state_dict(state)
         return model.to(device).eval()
 
     def save_weights(self, state: Mapping[str, Tensor]) -> None:
-        """The weights for use, whole or not at all."""
+        """The weights for use, after their digest in run.json: a run is finished when they are there."""
+        data = packed(state)
+        self.facts["sha256"] = digest(data)
+        self.write()
         with beside(self.path / "model.safetensors") as part:
-            save_file({key: value.detach().cpu().contiguous().clone() for key, value in state.items()}, part)
+            part.write_bytes(data)
 
 
 def build(method: str, settings: Settings, sides: Mapping[str, Sequence[str]], seed: int) -> Model:
