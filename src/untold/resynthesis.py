@@ -11,15 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from untold.contract import UNKNOWN, Reconstructs, Recording, Tokenizes, Units
 from untold.corpora import Corpus
 from untold.driver import Model, one_stream
 from untold.errors import UntoldError, unknown_name
-from untold.formats._writing import beside
+from untold.formats.tensors import read_tensors, write_tensors
 from untold.frontends import adapt
 from untold.frontends._spectral import SpectralFrontEnd
 from untold.frontends.logmel import invert
@@ -41,8 +39,7 @@ def write_voices(path: Path, model: Model, corpus: Corpus, adapted: AdaptedTable
         means = [every.mean(0)] + [every[torch.from_numpy(index == i)].mean(0) if (index == i).any() else every.mean(0) for i in range(1, len(model.sides["speaker"]))]
         rows[key] = torch.stack(means)
     if rows:
-        with beside(path) as part:
-            save_file(rows, part)
+        write_tensors(path, rows)
 
 
 class Resynthesis:
@@ -56,10 +53,10 @@ class Resynthesis:
         if not isinstance(front, SpectralFrontEnd) or front.matrix is not None:
             raise UntoldError("there is no way back from this model's target to sound: its target must be logmel")
         self.front = front
-        try:
-            self.voices: Mapping[str, Tensor] = load_file(run / "voices.safetensors") if front.normalise != "none" else {}
-        except (OSError, SafetensorError) as error:
-            raise UntoldError(f"{run / 'voices.safetensors'}: not readable ({str(error)[:80]})") from None
+        self.voices: Mapping[str, Tensor] = read_tensors(run / "voices.safetensors") if front.normalise != "none" else {}
+        known = len(model.sides.get("speaker", [UNKNOWN]))
+        if not all(value.shape == (known, front.dimensions) and bool(value.isfinite().all()) for value in self.voices.values()):
+            raise UntoldError(f"{run / 'voices.safetensors'} does not fit the run: it is damaged")
 
     def speaker(self, name: str | None) -> int:
         """The index of a speaker of the training set; `unknown` is 0."""

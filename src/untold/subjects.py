@@ -33,6 +33,7 @@ class Subject(Protocol):
     points: tuple[str, ...]
     minutes: float | None
     alphabet: int | None
+    notes: tuple[str, ...]
     origin: dict[str, Any]  # what made it, for the files that it leaves
 
     def grid(self, point: str) -> Grid: ...
@@ -48,6 +49,7 @@ class _Read:
     name: str
     alphabet: int | None = None
     minutes: float | None = None
+    notes: tuple[str, ...] = ()  # what a person should be told
     points: tuple[str, ...] = ()
 
     def chunks(self, recording: Recording, point: str) -> Iterator[np.ndarray]:
@@ -120,7 +122,7 @@ class RunSubject(_Read):
         self.run, self.name = run, run.name
         self.model: Model = run.model(device)
         self.points, self.alphabet = self.model.points, self.model.alphabet
-        seconds = run.facts.get("cost", {}).get("seconds")
+        seconds = run.facts["cost"].get("seconds")
         self.minutes = float(seconds) / 60 if isinstance(seconds, int | float) else None
         self.origin = {"run": str(run.path), "method": run.facts["method"], "recipe": run.facts.get("recipe"), "seed": run.facts["seed"]}
 
@@ -149,7 +151,6 @@ class FolderSubject(_Read):
     def __init__(self, path: Path) -> None:
         self.name, self.path = path.name, path
         self.folder = FeatureFolder(path) if (path / "features.json").exists() else None
-        self._ids = set(self.folder.ids()) if self.folder else set[str]()
         units = next((p for p in (path / "units.jsonl", path) if p.is_file()), None)
         self._units = read_units(units) if units else {}
         self._names = frozenset(self.folder.ids()) if self.folder else frozenset()
@@ -160,11 +161,6 @@ class FolderSubject(_Read):
     def fingerprint(self) -> str:
         """Unknown: nobody told what made them."""
         return ""
-
-    def covers(self, recording: Recording) -> bool:
-        """Whether there is something for a recording."""
-        names = self._units if self.folder is None else self._ids
-        return any(name in names for name in (recording.id, recording.id.replace("/", "_")))
 
     def _found(self, names: Any, recording: Recording) -> str:
         for name in (recording.id, recording.id.replace("/", "_")):
@@ -203,11 +199,16 @@ class CodebookSubject(_Read):
 
         book = read_codebook(path)
         self.name, self.book = path.name, book
+        if (Path(book.what) / "codebook.json").exists():
+            raise UntoldError(f"{path} is a codebook of another codebook, {book.what}: that cannot be")
         self.below = open_subject(book.what, corpus=corpus, device=device)
         if book.hash and self.below.fingerprint() and book.hash != self.below.fingerprint():
             raise UntoldError(f"{path} was made of another {book.what} than this one (its hash differs): make the codebook again")
         if book.point not in self.below.points:
             raise unknown_name(f"point of {book.what}", book.point, self.below.points)
+        if book.grid != self.below.grid(book.point):
+            raise UntoldError(f"{path} was made at {book.grid.rate} steps per {book.grid.unit}, {book.what} has {self.below.grid(book.point).rate}: make the codebook again")
+        self.notes = () if book.hash else (f"{path} does not say what exactly it was made of (no hash): taken on trust",)
         self.points, self.minutes, self.alphabet = (book.point,), self.below.minutes, len(book.codewords)
         self.origin = {"codebook": str(path), "what": book.what, "point": book.point}
 

@@ -36,8 +36,10 @@ def run(
     from untold.formats.codebook import Codebook, write_codebook
     from untold.subjects import open_subject
 
-    if size < 2:
-        raise UntoldError(f"--size {size}: at least 2")
+    if not 2 <= size <= 1 << 20:
+        raise UntoldError(f"--size {size}: from 2 to {1 << 20}")
+    if not 0 <= seed < 1 << 32:
+        raise UntoldError(f"--seed {seed}: a whole number from 0 to {(1 << 32) - 1} expected")
     where = machine(device, threads)
     terminal = Terminal(quiet)
     corpus = opened(source, terminal, limit=limit, split=split)
@@ -45,6 +47,7 @@ def run(
     chosen = point or (subject.points[0] if subject.points else "")
     if chosen not in subject.points:
         raise unknown_name(f"point of {what}", chosen, subject.points)
+    _check_empty(out, force)
     grid = subject.grid(chosen)
     share = min(1.0, _FRAMES / max(1.0, corpus.seconds * float(grid.rate)))
     draw = np.random.default_rng(seed)
@@ -62,3 +65,9 @@ def run(
     terminal.say(f"{size} codewords of {what} at {chosen}: inertia {fitted.inertia_ / len(frames):.3f} per frame, {len(frames)} frames")
     terminal.result(f"{out}")
     return out
+
+
+def _check_empty(out: Path, force: bool) -> None:
+    """Says before the work, not after it, that there is no place for it."""
+    if not force and out.is_dir() and any(out.iterdir()):
+        raise UntoldError(f"{out} holds something already: name another folder with --out, or replace it with --force")

@@ -27,10 +27,10 @@ def run(
     from untold.formats._writing import make_folder
     from untold.formats.features import FeatureWriter
     from untold.subjects import open_subject
-    from untold.training.loader import share
+    from untold.training.processes import by_first, share, together
 
-    processes()
     where = machine(device, threads)
+    processes(where)
     rank, world = share()
     terminal = Terminal(quiet or rank != 0)
     corpus = opened(source, terminal, limit=limit, split=split)
@@ -38,25 +38,16 @@ def run(
     chosen = point or (subject.points[0] if subject.points else "")
     if chosen not in subject.points:
         raise unknown_name(f"point of {what}", chosen, subject.points)
-    if rank == 0:
-        make_folder(out, force=force)
-    _together()
+    for note in subject.notes:
+        terminal.say(f"note: {note}")
+    by_first(lambda: make_folder(out, force=force))
     writer = FeatureWriter(out, subject.grid(chosen), chosen, subject.origin)
     with terminal.bar(corpus.seconds / world, "s of sound", "encoding") as bar:
         for number in range(rank, len(corpus), world):
             recording = corpus[number]
             writer.write(recording.id, subject.chunks(recording, chosen))
             bar.advance(recording.signals["audio"].steps / 16000)
-    _together()
+    together()
     if rank == 0:
         terminal.result(f"{out}")
     return out
-
-
-def _together() -> None:
-    from untold.layers.across import spread
-
-    if spread():
-        import torch
-
-        torch.distributed.barrier()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from untold.commands._terminal import Terminal
 from untold.errors import UntoldError
 
 if TYPE_CHECKING:
-    from untold.contract import Units
+    from untold.contract import Interval, Recording, Units
     from untold.corpora import Corpus
     from untold.subjects import Subject
 
@@ -36,62 +37,83 @@ def run(
     """Writes the units, runs of one token merged, and gives their folder; recordings are shared out among processes."""
     from untold.formats._writing import make_folder
     from untold.subjects import open_subject
-    from untold.training.loader import share
+    from untold.training.processes import by_first, is_first
 
     kinds = [word.strip() for word in format.split(",")]
     for kind in kinds:
         if kind not in FORMATS:
             raise UntoldError(f"--format {kind}: one of {', '.join(FORMATS)} expected (page and alto are for images)")
-    processes()
     where = machine(device, threads)
-    terminal = Terminal(quiet or share()[0] != 0)
+    processes(where)
+    terminal = Terminal(quiet or not is_first())
     corpus = opened(source, terminal, limit=limit, split=split)
     subject = open_subject(what, corpus=corpus, device=where)
     if not subject.alphabet:
         subject.units(corpus[0])  # says what to do
-    if share()[0] == 0:
-        make_folder(out, force=force)
+    for note in subject.notes:
+        terminal.say(f"note: {note}")
+    by_first(lambda: make_folder(out, force=force))
     write_units(subject, corpus, out, kinds, terminal)
-    if share()[0] == 0:
+    if is_first():
         terminal.result(f"{out}")
     return out
 
 
-def write_units(subject: Subject, corpus: Corpus, out: Path, kinds: list[str], terminal: Terminal) -> None:
-    """units.jsonl (runs merged) of a corpus, and the other kinds of files."""
-    import torch
-
-    from untold.formats._writing import beside
+def write_units(subject: Subject, corpus: Corpus, out: Path, kinds: list[str], terminal: Terminal, *, alone: bool = False) -> None:
+    """units.jsonl (runs merged) of a corpus, and the other kinds of files; `alone`: this process does it all."""
+    from untold.formats import ctm, zerospeech
     from untold.formats.units import UnitsWriter
-    from untold.layers.across import spread
-    from untold.training.loader import share
+    from untold.training.processes import by_first, share, together
 
-    rank, world = share()
-    if spread():
-        torch.distributed.barrier()
-    mine = out / "units.jsonl" if world == 1 else out / f"units.{rank}.part"
-    with terminal.bar(corpus.seconds / world, "s of sound", "tokenising") as bar, UnitsWriter(mine) as writer, ExitStack() as stack:
-        others = _Others(out, kinds, rank, world, stack) if any(kind != "jsonl" for kind in kinds) else None
+    rank, world = (0, 1) if alone else share()
+    names = {"jsonl": "units.jsonl", "ctm": "units.ctm", "zerospeech": "quantized_outputs.txt"}
+    mine = {kind: out / (name if world == 1 else f".{name}.{rank}.part") for kind, name in names.items()}
+    with terminal.bar(corpus.seconds / world, "s of sound", "tokenising") as bar, ExitStack() as stack:
+        writer = stack.enter_context(UnitsWriter(mine["jsonl"]))
+        as_ctm = stack.enter_context(ctm.Writer(mine["ctm"])) if "ctm" in kinds else None
+        as_frames = stack.enter_context(zerospeech.Writer(mine["zerospeech"])) if "zerospeech" in kinds else None
         for number in range(rank, len(corpus), world):
             recording = corpus[number]
             frames = subject.units(recording)
-            writer.write(recording.id, frames.merged(), recording.id + corpus.origin(number).audio.suffix)
-            if others is not None:
-                others.write(corpus, number, frames)
+            units = frames.merged()
+            writer.write(recording.id, units, recording.id + corpus.origin(number).audio.suffix)
+            tier = _tier(units, recording) if set(kinds) - {"jsonl", "zerospeech"} else []
+            _write_labels(corpus, number, tier, out, kinds)
+            if as_ctm is not None:
+                as_ctm.write(recording.id, tier)
+            if as_frames is not None:
+                as_frames.write(recording.id, frames.framewise(int(frames.ends[-1]) if len(frames.ends) else 0))
             bar.advance(recording.signals["audio"].steps / 16000)
     if world > 1:
-        torch.distributed.barrier()
-        if rank == 0:
-            parts = [out / f"units.{r}.part" for r in range(world)]
-            with beside(out / "units.jsonl") as whole, whole.open("w", encoding="utf-8") as file, ExitStack() as stack:
-                file.writelines(_in_turn([stack.enter_context(p.open(encoding="utf-8")) for p in parts]))
-            for part in parts:
-                part.unlink()
-        torch.distributed.barrier()
+        together()
+        by_first(lambda: _join(out, {kind: name for kind, name in names.items() if kind in ("jsonl", *kinds)}, corpus, world))
 
 
-def _in_turn(files: list[Iterator[str]]) -> Iterator[str]:
-    """Lines of several files, one of each in turn, as one process would have written them."""
+def _join(out: Path, names: Mapping[str, str], corpus: Corpus, world: int) -> None:
+    """The processes' shares of each file as one process would have written them."""
+    from untold.formats._writing import beside
+
+    for kind, name in names.items():
+        parts = [out / f".{name}.{rank}.part" for rank in range(world)]
+        with beside(out / name) as whole, whole.open("w", encoding="utf-8", newline="\n") as file, ExitStack() as stack:
+            shares = [stack.enter_context(part.open(encoding="utf-8", newline="\n")) for part in parts]
+            file.writelines(_in_turn(shares) if kind != "ctm" else _by_recording(shares, corpus))
+        for part in parts:
+            part.unlink()
+
+
+def _by_recording(files: Sequence[Iterator[str]], corpus: Corpus) -> Iterator[str]:
+    """Lines of several CTM files in the order of the corpus; a recording may have many lines, or none."""
+    heads = [next(file, None) for file in files]
+    for number in range(len(corpus)):
+        place, begins = number % len(files), f"{corpus[number].id} "
+        while (line := heads[place]) is not None and line.startswith(begins):
+            yield line
+            heads[place] = next(files[place], None)
+
+
+def _in_turn(files: Sequence[Iterator[str]]) -> Iterator[str]:
+    """Lines of several files, one of each in turn."""
     while True:
         for file in files:
             line = next(file, None)
@@ -100,51 +122,30 @@ def _in_turn(files: list[Iterator[str]]) -> Iterator[str]:
             yield line
 
 
-class _Others:
-    """Files besides units.jsonl: one a recording, or one for all (CTM, ZeroSpeech)."""
+def _tier(units: Units, recording: Recording) -> list[Interval]:
+    """Units as a tier that ends with the recording."""
+    from untold.contract import Interval
 
-    def __init__(self, out: Path, kinds: list[str], rank: int, world: int, stack: ExitStack) -> None:
-        if world > 1 and ({"ctm", "zerospeech"} & set(kinds)):
-            raise UntoldError("--format ctm and zerospeech are one file for all: write them with one process")
-        self.out, self.kinds = out, kinds
-        self.all: dict[str, object] = {}
-        self.frames: dict[str, Units] = {}
-        stack.callback(self.close)
+    grid, duration = units.grid, Fraction(recording.signals["audio"].steps, 16000)
+    tier = [
+        Interval(grid.start(int(a)), min(grid.start(int(b)), duration), str(t))
+        for t, a, b in zip(units.tokens, units.starts, units.ends, strict=True)
+        if grid.start(int(a)) < duration
+    ]
+    if tier and duration - tier[-1].end < 1 / grid.rate:
+        tier[-1] = Interval(tier[-1].start, duration, tier[-1].label)  # a last part of a step belongs to its unit
+    return tier
 
-    def write(self, corpus: Corpus, number: int, frames: Units) -> None:
-        """The files of one recording."""
-        from fractions import Fraction
 
-        from untold.contract import Interval
-        from untold.formats import elan, textgrid
-        from untold.formats._writing import inside
+def _write_labels(corpus: Corpus, number: int, tier: list[Interval], out: Path, kinds: list[str]) -> None:
+    """The files that are one a recording."""
+    from untold.formats import elan, textgrid
+    from untold.formats._writing import inside
 
-        recording, units = corpus[number], frames.merged()
-        duration = Fraction(recording.signals["audio"].steps, 16000)
-        grid = units.grid
-        tier = [
-            Interval(grid.start(int(a)), min(grid.start(int(b)), duration), str(t))
-            for t, a, b in zip(units.tokens, units.starts, units.ends, strict=True)
-            if grid.start(int(a)) < duration
-        ]
-        if tier and duration - tier[-1].end < 1 / grid.rate:
-            tier[-1] = Interval(tier[-1].start, duration, tier[-1].label)  # a last part of a step belongs to its unit
-        if "textgrid" in self.kinds:
-            textgrid.write(inside(self.out, recording.id, ".TextGrid"), {"units": tier}, duration)
-        if "elan" in self.kinds:
-            origin = corpus.origin(number)
-            own = next((p for p in origin.labels if p.suffix.lower() == ".eaf"), None)
-            elan.write(inside(self.out, recording.id, ".eaf"), {"units": tier}, origin.audio, own)
-        if "ctm" in self.kinds:
-            self.all[recording.id] = tier
-        if "zerospeech" in self.kinds:
-            self.frames[recording.id] = frames
-
-    def close(self) -> None:
-        """The files that hold all recordings."""
-        from untold.formats import ctm, zerospeech
-
-        if "ctm" in self.kinds:
-            ctm.write(self.out / "units.ctm", self.all)  # type: ignore[arg-type]
-        if "zerospeech" in self.kinds:
-            zerospeech.write(self.out / "quantized_outputs.txt", {key: u.framewise(int(u.ends[-1]) if len(u.ends) else 0) for key, u in self.frames.items()})
+    recording = corpus[number]
+    if "textgrid" in kinds:
+        textgrid.write(inside(out, recording.id, ".TextGrid"), {"units": tier}, Fraction(recording.signals["audio"].steps, 16000))
+    if "elan" in kinds:
+        origin = corpus.origin(number)
+        own = next((p for p in origin.labels if p.suffix.lower() == ".eaf"), None)
+        elan.write(inside(out, recording.id, ".eaf"), {"units": tier}, origin.audio, own)

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from untold.commands._options import add_training, default_out, machine, opened, processes
+from untold.commands._options import add_training, default_out, machine, opened, processes, where_to
 from untold.commands._terminal import Terminal
 from untold.settings import parse_assignments
 
@@ -30,20 +30,20 @@ def run(
     """Trains and gives the RUN; see `untold train --help` for the options. Budget: 10 minutes unless told."""
     from untold.runs import resolve
     from untold.training import session
-    from untold.training.loader import share
+    from untold.training.processes import is_first
 
-    processes()
     where = machine(device, threads)
-    terminal = Terminal(quiet or share()[0] != 0)
-    wanted_steps, wanted_minutes = session.budget(steps, minutes, 10)
+    processes(where)
+    terminal = Terminal(quiet or not is_first())
+    wanted_steps, wanted_minutes = session.budget(steps, minutes, 10, seed)
     name, _, words = name.partition(":")
     changes = parse_assignments([*words.split(","), *set] if words else list(set))
     wish = session.Wish(name, changes, seed, wanted_steps, wanted_minutes, precision)
     resolve(name, changes)  # mistakes in words come before the reading of recordings
     corpus = opened(source, terminal, limit=limit)
-    folder = resume or out or default_out(source, name)
+    folder = where_to(out, resume) or default_out(source, name)
     made = session.begin(wish, corpus, folder, resume=resume is not None, force=force, command=session.command_line())
     session.perform(made, wish, corpus, terminal, where)
-    if share()[0] == 0:
+    if is_first():
         terminal.result(f"{folder}")
     return made

@@ -16,9 +16,10 @@ from torch import Tensor
 from untold.contract import Batch, Phase
 from untold.corpora import Corpus
 from untold.driver import Model
+from untold.errors import UntoldError
 from untold.frontends import Excerpt, excerpt
 from untold.layers import random
-from untold.layers.across import spread
+from untold.training.processes import share
 
 _SALT = 0x10AD
 _SECOND = 16000
@@ -26,17 +27,12 @@ _SECOND = 16000
 AdaptedTable = Mapping[str, Mapping[str, np.ndarray]]  # stream -> key -> (recordings, ...)
 
 
-def share() -> tuple[int, int]:
-    """(rank, processes)."""
-    if not spread():
-        return 0, 1
-    return torch.distributed.get_rank(), torch.distributed.get_world_size()
-
-
 class Loader:
     """Batches of a phase by their step."""
 
     def __init__(self, corpus: Corpus, model: Model, phase: Phase, seed: int, number: int, adapted: AdaptedTable) -> None:
+        if phase.batch < share()[1]:
+            raise UntoldError(f"batch = {phase.batch} examples cannot be shared out among {share()[1]} processes: use fewer processes")
         self.corpus, self.model, self.phase, self.adapted = corpus, model, phase, adapted
         self.hop = model.hop
         lengths = np.array([corpus[i].signals["audio"].steps for i in range(len(corpus))], np.int64)
@@ -57,7 +53,7 @@ class Loader:
 
     def _drawn(self, step: int) -> tuple[Excerpt, np.ndarray, Tensor]:
         rank, world = share()
-        examples = torch.arange(self.phase.batch)[rank :: world]
+        examples = torch.arange(self.phase.batch).tensor_split(world)[rank]  # in order: what is gathered is the whole batch
         keys = random.fold(random.fold(self.base, step), examples)
         fine = random.uniform(keys, (2,), _SALT).double().numpy()
         places = (fine[:, 0] + fine[:, 1] * 2.0**-24) * self.ends[-1]

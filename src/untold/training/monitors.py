@@ -18,6 +18,7 @@ import torch
 
 from untold.contract import Batch, Reconstructs, Stream
 from untold.driver import Model
+from untold.formats._writing import write_text
 
 
 @dataclass(frozen=True)
@@ -109,10 +110,11 @@ class Progress:
 
     def __init__(self, path: Path, resumed_at: tuple[str, int] | None = None) -> None:
         self.path = path
-        if resumed_at and path.exists():
-            lines = path.read_text(encoding="utf-8").splitlines()
-            kept = [line for line in lines if _before(line, resumed_at)]
-            path.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+        if path.exists():
+            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+            kept = _until(lines, resumed_at) if resumed_at else []
+            if kept != lines:
+                write_text(path, "".join(line + "\n" for line in kept))
 
     def write(self, **facts: Any) -> None:
         """One line; numbers that are not finite become null."""
@@ -121,9 +123,18 @@ class Progress:
             file.write(json.dumps(clean) + "\n")
 
 
-def _before(line: str, place: tuple[str, int]) -> bool:
-    try:
-        fact = json.loads(line)
-        return bool(fact["phase"] != place[0] or fact["step"] <= place[1])
-    except (ValueError, KeyError, TypeError):
-        return False  # cut by the kill
+def _until(lines: list[str], place: tuple[str, int]) -> list[str]:
+    """The lines up to a phase and step: what comes after will be told again."""
+    kept: list[str] = []
+    reached = False
+    for line in lines:
+        try:
+            fact = json.loads(line)
+            phase, step = fact["phase"], int(fact["step"])
+        except (ValueError, KeyError, TypeError):
+            break  # cut by the kill
+        if step > place[1] if phase == place[0] else reached:
+            break
+        reached = reached or phase == place[0]
+        kept.append(line)
+    return kept

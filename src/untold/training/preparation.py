@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from untold.corpora import Corpus, held_out
 from untold.driver import Model
 from untold.errors import UntoldError
-from untold.formats._writing import beside
-from untold.frontends import FrontEnd, adapt, fit_warp
-from untold.layers.across import spread
+from untold.formats.tensors import read_tensors, write_tensors
+from untold.frontends import FrontEnd, WarpMixture, adapt, fit_warp
 from untold.training.loader import AdaptedTable
+from untold.training.processes import by_first, share, together
+
+_OFTEN = 2.0  # seconds between two pieces of what the front ends were adapted to: what a kill loses at most
 
 
 def training_split(corpus: Corpus) -> tuple[np.ndarray, np.ndarray]:
@@ -37,8 +38,8 @@ def training_split(corpus: Corpus) -> tuple[np.ndarray, np.ndarray]:
     return ours[~kept], ours[kept]
 
 
-def warp(model: Model, corpus: Corpus, seed: int, progress: Callable[[float], None] | None = None) -> bool:
-    """Fits the mixture that chooses warps, if a front end asks for one, and gives it to all that do."""
+def warp(model: Model, corpus: Corpus, seed: int, progress: Callable[[float], None] | None = None, path: Path | None = None) -> bool:
+    """Fits the mixture that chooses warps, if a front end asks for one, and gives it to all that do; kept in `path`."""
     asking = [front for front in model.fronts.values() if getattr(front, "warper", None) is not None]
     if not asking:
         return False
@@ -47,43 +48,86 @@ def warp(model: Model, corpus: Corpus, seed: int, progress: Callable[[float], No
         signal = corpus[index].signals["audio"]
         return signal.read(0, min(signal.steps, 60 * 16000))
 
-    fitted = fit_warp(read, len(corpus), seed, progress)
+    found = _stored_warp(path)
+    if found is None and path is not None:
+        by_first(lambda: write_tensors(path, fit_warp(read, len(corpus), seed, progress).state_dict()))
+        found = _stored_warp(path)
+    if found is None:
+        found = fit_warp(read, len(corpus), seed, progress).state_dict()
+    together()
     for front in asking:
-        front.warper.load_state_dict(fitted.state_dict())  # type: ignore[union-attr]
+        front.warper.load_state_dict(found)  # type: ignore[union-attr]
     return True
 
 
-def adapted_table(model: Model, corpus: Corpus, path: Path, progress: Callable[[float], None] | None = None) -> AdaptedTable:
-    """What each front end has to know of each recording: (recordings, ...) by stream and key, kept in `path`."""
-    stored = _stored(path, len(corpus)) if path.exists() else None
-    if spread() and stored is None:
-        if torch.distributed.get_rank() == 0:
-            stored = _made(model, corpus, path, progress)
-        torch.distributed.barrier()
-        stored = stored or _stored(path, len(corpus))
-    stored = stored or _made(model, corpus, path, progress)
+def _stored_warp(path: Path | None) -> dict[str, Tensor] | None:
+    if path is None or not path.exists():
+        return None
+    try:
+        found = read_tensors(path)
+    except UntoldError:
+        return None
+    fits = {key: value.shape for key, value in WarpMixture().state_dict().items()} == {key: value.shape for key, value in found.items()}
+    return found if fits and all(bool(value.isfinite().all()) for value in found.values()) else None
+
+
+def adapted_table(model: Model, corpus: Corpus, folder: Path, progress: Callable[[float], None] | None = None) -> AdaptedTable:
+    """What each front end has to know of each recording: (recordings, ...) by stream and key.
+
+    It is kept in `folder` in pieces, so that a kill loses two seconds of it; several processes share it out.
+    """
     table: dict[str, dict[str, np.ndarray]] = {stream: {} for stream in model.fronts}
-    for name, value in stored.items():
+    fronts: dict[str, FrontEnd] = {stream: front for stream, front in model.fronts.items() if front.passes}  # type: ignore[misc]
+    if not fronts:
+        return table
+    held = _stored(folder, len(corpus))
+    known = held["number"] if held else torch.zeros(0, dtype=torch.int64)
+    rank, world = share()
+    missing = np.setdiff1d(np.arange(len(corpus)), known.numpy())
+    if progress is not None:
+        progress(float(len(known)))
+    together()  # nobody writes while another still looks what is there
+    _make(fronts, corpus, missing[rank::world], folder, progress)
+    together()
+    held = _stored(folder, len(corpus))
+    if held is None or len(held["number"]) != len(corpus):
+        raise UntoldError(f"{folder} changed while it was written: remove it, and go on with --resume")
+    for name, value in held.items():
         stream, _, key = name.partition("/")
-        table[stream][key] = value.numpy()
+        if key:
+            table[stream][key] = value.numpy()
     return table
 
 
-def _stored(path: Path, recordings: int) -> dict[str, Tensor] | None:
-    try:
-        tensors = load_file(path)
-    except (SafetensorError, OSError):
+def _stored(folder: Path, recordings: int) -> dict[str, Tensor] | None:
+    """All the pieces that can be read, in the recordings' order, with their numbers; None: there are none."""
+    pieces: list[dict[str, Tensor]] = []
+    for path in sorted(folder.glob("[0-9]*.safetensors")):
+        try:
+            piece = read_tensors(path)
+            number = piece["number"]
+            if number.dtype != torch.int64 or int(number.min()) < 0 or int(number.max()) >= recordings:
+                continue
+        except (UntoldError, KeyError, RuntimeError):
+            continue
+        alike = not pieces or {k: v.shape[1:] for k, v in piece.items()} == {k: v.shape[1:] for k, v in pieces[0].items()}
+        if alike and all(len(v) == len(number) and bool(v.isfinite().all()) for v in piece.values()):
+            pieces.append(piece)
+    if not pieces:
         return None
-    return tensors if all(len(value) == recordings for value in tensors.values()) else None
+    order = np.unique(torch.cat([piece["number"] for piece in pieces]).numpy(), return_index=True)[1]
+    return {key: torch.cat([piece[key] for piece in pieces])[torch.from_numpy(order)] for key in pieces[0]}
 
 
-def _made(model: Model, corpus: Corpus, path: Path, progress: Callable[[float], None] | None) -> dict[str, Tensor]:
-    rows: dict[str, list[Tensor]] = {}
-    fronts: Mapping[str, FrontEnd] = dict(model.fronts.items())  # type: ignore[arg-type]
+def _make(fronts: Mapping[str, FrontEnd], corpus: Corpus, numbers: np.ndarray, folder: Path, progress: Callable[[float], None] | None) -> None:
+    """Adapts the front ends to some recordings and writes what they found, a piece every two seconds."""
     by_speaker = _speakers(corpus) if any(front.adapts == "speaker" for front in fronts.values()) else {}
     cached: dict[tuple[str, str], dict[str, Tensor]] = {}
-    for number in range(len(corpus)):
+    rows: dict[str, list[Tensor]] = {}
+    written = time.monotonic()
+    for number in numbers.tolist():
         recording = corpus[number]
+        rows.setdefault("number", []).append(torch.tensor(number))
         for stream, front in fronts.items():
             if front.adapts == "speaker":
                 key = (stream, recording.speaker)
@@ -96,11 +140,10 @@ def _made(model: Model, corpus: Corpus, path: Path, progress: Callable[[float], 
                 rows.setdefault(f"{stream}/{name}", []).append(value[0].cpu())
         if progress is not None:
             progress(1.0)
-    tensors = {name: torch.stack(values) for name, values in rows.items()}
-    if tensors:
-        with beside(path) as part:
-            save_file(tensors, part)
-    return tensors
+        if number == numbers[-1] or time.monotonic() - written > _OFTEN:
+            path = folder / f"{int(rows['number'][0]):010d}.safetensors"
+            write_tensors(path, {name: torch.stack(values) for name, values in rows.items()})
+            rows, written = {}, time.monotonic()
 
 
 def _speakers(corpus: Corpus) -> dict[str, list[int]]:

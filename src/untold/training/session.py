@@ -18,13 +18,12 @@ from untold.corpora import Corpus
 from untold.driver import Model
 from untold.errors import UntoldError
 from untold.formats._writing import make_folder
-from untold.layers.across import spread
 from untold.resynthesis import write_voices
-from untold.training.checkpoint import load_place
-from untold.training.loader import share
+from untold.training import checkpoint
 from untold.training.loop import Plan, train
 from untold.training.monitors import Progress
 from untold.training.preparation import adapted_table, training_split, warp
+from untold.training.processes import by_first, is_first, share, together
 
 
 class Watcher(Protocol):
@@ -48,6 +47,10 @@ class Wish:
 
 def begin(wish: Wish, corpus: Corpus, out: Path, *, resume: bool, force: bool, command: str) -> runs.Run:
     """A new RUN folder, or the one to go on with; settings that differ from the RUN's are an error."""
+    if resume and not (out / "run.json").exists():
+        raise UntoldError(f"--resume {out}: there is no run to go on with (no run.json); begin one with --out {out}")
+    if not resume and not force and (out / "run.json").exists():
+        raise UntoldError(f"{out} holds a run already: go on with --resume {out}, replace it with --force, or name another folder with --out")
     method, settings = runs.resolve(wish.name, wish.changes)
     told: tuple[str, ...] = getattr(settings, "sides", ())
     chosen, kept = training_split(corpus)
@@ -68,14 +71,15 @@ def begin(wish: Wish, corpus: Corpus, out: Path, *, resume: bool, force: bool, c
         if odd:
             raise UntoldError(f"{out} was begun with other settings ({', '.join(odd[:5])}): resume with the same, or begin anew with --out")
         return run
-    if share()[0] == 0:
-        make_folder(out, force=force)
     run = runs.Run(out, {**facts, "versions": runs.versions(), "command": command, "cost": {}})
-    if share()[0] == 0:
+
+    def make() -> None:
+        make_folder(out, force=force)
         run.write()
         (out / "resume").mkdir()
-    if spread():
-        torch.distributed.barrier()
+
+    together()  # all have seen that there is no run before the first makes one
+    by_first(make)
     return run
 
 
@@ -96,7 +100,15 @@ def perform(run: runs.Run, wish: Wish, corpus: Corpus, watcher: Watcher, device:
     data = corpus.select(chosen)
     model = run.untrained().to(device)
     torch.manual_seed(wish.seed)
-    place = load_place(resume)
+    claims: list[checkpoint.Claim] = []
+
+    def claim() -> None:
+        claims.append(checkpoint.Claim(path))
+        checkpoint.sweep(path)
+
+    by_first(claim)
+    found = checkpoint.load(resume, model)
+    place = found[0] if found else None
     if place is None and any(getattr(front, "warper", None) is not None for front in model.fronts.values()):
         with watcher.bar(1.0, "", "estimating vocal tract lengths") as bar:
             done = 0.0
@@ -106,24 +118,25 @@ def perform(run: runs.Run, wish: Wish, corpus: Corpus, watcher: Watcher, device:
                 bar.advance(fraction - done)
                 done = fraction
 
-            warp(model, data, wish.seed, progress)
-    elif place is not None:
-        from untold.training.checkpoint import load_model
-
-        load_model(resume, model)
+            warp(model, data, wish.seed, progress, resume / "warp.safetensors")
     with watcher.bar(len(data), "recordings", "normalising") as bar:
-        adapted = adapted_table(model, data, resume / "adapted.safetensors", bar.advance)
+        adapted = adapted_table(model, data, resume / "adapted", bar.advance)
     plan = Plan(wish.steps, wish.minutes, dict(run.facts["planned"]["phases"]))
     reporter = Reporter(run, plan, place, wish, watcher)
-    state = train(model, data, adapted, wish.seed, plan, resume, reporter.watch, wish.precision, begun=begun)
+
+    def watch(told: dict[str, Any]) -> None:
+        for held in claims:
+            held.check()
+        reporter.watch(told)
+
+    state = train(model, data, adapted, wish.seed, plan, resume, watch, wish.precision, begun=begun)
     reporter.close()
     run.facts["planned"]["phases"] = plan.fixed
-    run.facts["cost"] = {"seconds": round(reporter.seconds or time.monotonic() - begun, 1), "processes": share()[1], "threads": torch.get_num_threads(), "device": device}
-    run.facts["weights"] = sum(value.numel() for value in state.values())
-    if share()[0] == 0:
-        run.save_weights(state)
+    run.facts["cost"] = {"seconds": round(reporter.seconds, 1), "processes": share()[1], "threads": torch.get_num_threads(), "device": device}
+    if is_first():
         write_voices(path / "voices.safetensors", model, data, adapted)
-        run.write()
+        run.save_weights(state)
+    together()
     model.load_state_dict(state)
     return model.eval()
 
@@ -133,21 +146,21 @@ class Reporter:
 
     def __init__(self, run: runs.Run, plan: Plan, place: dict[str, Any] | None, wish: Wish, watcher: Watcher) -> None:
         self.run, self.plan, self.wish, self.watcher = run, plan, wish, watcher
-        self.first = share()[0] == 0
+        self.first = is_first()
         at = (str(place.get("name", "")), int(place["step"])) if place else None
-        self.progress = Progress(run.path / "progress.jsonl", at)
-        self.phase, self.seconds, self.written = "", 0.0, 0.0
+        if self.first:
+            self.progress = Progress(run.path / "progress.jsonl", at)
+        self.phase, self.written = "", 0.0
+        self.seconds = float(place["seconds"]) if place else 0.0
         self.bar: Any = None
         self.context: Any = None
-        self.planned = bool(plan.fixed)
 
     def watch(self, told: dict[str, Any]) -> None:
         """One step or pass was done."""
         self.seconds = told["seconds"]
         if not self.first:
             return
-        if told["steps"] and not self.planned:
-            self.planned = True
+        if self.run.facts["planned"]["phases"] != self.plan.fixed:
             self.run.facts["planned"]["phases"] = dict(self.plan.fixed)
             self.run.write()
         if told["phase"] != self.phase:
@@ -182,12 +195,14 @@ def command_line() -> str:
     return " ".join(["untold", *sys.argv[1:]])
 
 
-def budget(steps: int | None, minutes: float | None, default: float) -> tuple[int | None, float | None]:
-    """Steps or minutes; `default` minutes when neither is given. Raises `UntoldError` out of range or for both."""
+def budget(steps: int | None, minutes: float | None, default: float, seed: int = 0) -> tuple[int | None, float | None]:
+    """Steps or minutes; `default` minutes when neither is given. Raises `UntoldError` out of range (the seed too) or for both."""
     if steps is not None and minutes is not None:
         raise UntoldError("give --steps or --minutes, not both")
     if steps is not None and steps < 1:
         raise UntoldError(f"--steps {steps}: at least 1")
+    if not 0 <= seed < 1 << 63:
+        raise UntoldError(f"--seed {seed}: a whole number from 0 expected")
     if minutes is not None and not (0 < minutes < 1e6 and math.isfinite(minutes)):
         raise UntoldError(f"--minutes {minutes}: more than 0")
     return steps, None if steps is not None else (minutes if minutes is not None else default)
