@@ -62,3 +62,24 @@ def test_the_signal_is_streamed_and_blocks_change_nothing(monkeypatch):
 def test_too_short_pieces_are_refused():
     with pytest.raises(ValueError, match="too short"):
         quiet_cuts(Sound(np.zeros(16000)), 0.01)
+
+
+def test_training_sees_long_recordings_in_pieces_and_short_ones_whole(tmp_path, monkeypatch):
+    import soundfile
+
+    from untold.corpora import open_source
+    from untold.corpora._cutting import Pieces
+
+    monkeypatch.setenv("UNTOLD_CACHE", str(tmp_path / "cache"))
+    draw = np.random.default_rng(0)
+    for name, seconds in (("a/long", 95), ("b/short", 4)):
+        path = tmp_path / "source" / f"{name}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, 0.1 * draw.standard_normal(seconds * 16000), 16000)
+    pieces = Pieces(open_source(str(tmp_path / "source")))
+    assert list(pieces.ids())[0] == "a/long_0001" and list(pieces.ids())[-1] == "b/short"
+    assert pieces.sides("speaker") == ["a"] * (len(pieces) - 1) + ["b"]
+    assert pieces.seconds == 99 and max(pieces.steps()) <= 30 * 16000
+    whole = pieces.corpus[0].signals["audio"]
+    joined = np.concatenate([p.signals["audio"].read(0, p.signals["audio"].steps) for p in pieces.select(range(len(pieces) - 1))])
+    assert np.array_equal(joined, whole.read(0, whole.steps))
