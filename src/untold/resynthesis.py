@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from untold.contract import UNKNOWN, Reconstructs, Recording, Tokenizes, Units
-from untold.corpora import Corpus
+from untold.corpora import Corpus, Pieces
 from untold.driver import Model, one_stream
 from untold.errors import UntoldError, unknown_name
 from untold.formats.tensors import read_tensors, write_tensors
@@ -26,7 +26,7 @@ from untold.training.loader import AdaptedTable
 _PIECE, _OVERLAP = 1500, 50  # latents that are decoded at once, and how many more on each side
 
 
-def write_voices(path: Path, model: Model, corpus: Corpus, adapted: AdaptedTable) -> None:
+def write_voices(path: Path, model: Model, corpus: Corpus | Pieces, adapted: AdaptedTable) -> None:
     """What the target front end found of each speaker, on the mean over the training recordings; row 0 over all."""
     method = model.method
     if not isinstance(method, Reconstructs) or "speaker" not in model.sides:

@@ -12,7 +12,7 @@ from untold.commands import _scoring
 from untold.commands._terminal import Terminal
 from untold.commands.tokenize import write_units
 from untold.contract import Batch, Reconstructs, Units
-from untold.corpora import Corpus
+from untold.corpora import Corpus, Pieces
 from untold.driver import Model
 from untold.errors import UntoldError
 from untold.evaluation import scores
@@ -158,10 +158,11 @@ class Discovery:
 
     def _batches(self) -> Iterator[Batch]:
         """Held-out recordings, or where none is held out those trained on, a few at a time."""
-        chosen, kept = training_split(self.corpus)
+        data = Pieces(self.corpus)
+        chosen, kept = training_split(data)
         pick = (kept if len(kept) else chosen)[:_LISTENED]
         for start in range(0, len(pick), 8):
-            recordings = [self.corpus[int(i)] for i in pick[start : start + 8]]
+            recordings = [data[int(i)] for i in pick[start : start + 8]]
             stops = [min(r.signals["audio"].steps, _LONGEST) for r in recordings]
             given = excerpt([r.signals["audio"] for r in recordings], [0] * len(stops), stops, self.model.margin)
             device = self.model.device()

@@ -148,4 +148,4 @@ def _write_labels(corpus: Corpus, number: int, tier: list[Interval], out: Path, 
     if "elan" in kinds:
         origin = corpus.origin(number)
         own = next((p for p in origin.labels if p.suffix.lower() == ".eaf"), None)
-        elan.write(inside(out, recording.id, ".eaf"), {"units": tier}, origin.audio, own)
+        elan.write(inside(out, recording.id, ".eaf"), {"units": tier}, origin.audio, own, origin.start)

@@ -18,13 +18,14 @@ from untold.corpora import _splits
 from untold.corpora._audio import ENDINGS
 from untold.corpora._cache import Build, Writer, cache_folder, stored
 from untold.corpora._corpus import Corpus, Origin, Sound
+from untold.corpora._cutting import Pieces
 from untold.corpora._entry import Entry
 from untold.corpora._labels import ENDINGS as LABEL_ENDINGS
 from untold.corpora._splits import held_out
 from untold.corpora._walking import inside, listing
 from untold.errors import UntoldError, printable, unknown_name
 
-__all__ = ["Corpus", "Entry", "Origin", "Sound", "cache_folder", "held_out", "open_source"]
+__all__ = ["Corpus", "Entry", "Origin", "Pieces", "Sound", "cache_folder", "held_out", "open_source"]
 
 _GENERAL = ("kaldi", "audiofolder", "lhotse", "folder")  # tried in this order, after the named ones
 _LABELS = (".phn", ".wrd", ".lab", ".lablaut", ".silb", ".txt", ".csv", ".tsv", ".item")  # of the named corpora

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from untold.contract import Batch, Phase
-from untold.corpora import Corpus
+from untold.corpora import Corpus, Pieces
 from untold.driver import Model
 from untold.errors import UntoldError
 from untold.frontends import Excerpt, excerpt
@@ -30,12 +30,12 @@ AdaptedTable = Mapping[str, Mapping[str, np.ndarray]]  # stream -> key -> (recor
 class Loader:
     """Batches of a phase by their step."""
 
-    def __init__(self, corpus: Corpus, model: Model, phase: Phase, seed: int, number: int, adapted: AdaptedTable) -> None:
+    def __init__(self, corpus: Corpus | Pieces, model: Model, phase: Phase, seed: int, number: int, adapted: AdaptedTable) -> None:
         if phase.batch < share()[1]:
             raise UntoldError(f"batch = {phase.batch} examples cannot be shared out among {share()[1]} processes: use fewer processes")
         self.corpus, self.model, self.phase, self.adapted = corpus, model, phase, adapted
         self.hop = model.hop
-        lengths = np.array([corpus[i].signals["audio"].steps for i in range(len(corpus))], np.int64)
+        lengths = np.asarray(corpus.steps(), np.int64)
         self.lengths = lengths
         self.ends = np.cumsum(np.maximum(lengths // self.hop, 1))
         self.crop = max(1, round(phase.crop * _SECOND / self.hop)) * self.hop

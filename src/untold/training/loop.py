@@ -14,7 +14,7 @@ from accelerate import Accelerator
 from torch import Tensor
 
 from untold.contract import Loss, Phase, Player
-from untold.corpora import Corpus
+from untold.corpora import Corpus, Pieces
 from untold.driver import Model
 from untold.errors import UntoldError
 from untold.layers.across import from_first, spread, summed
@@ -41,7 +41,7 @@ Watch = Callable[[dict[str, Any]], None]  # told at each step: phase, step, step
 
 
 def train(
-    model: Model, corpus: Corpus, adapted: AdaptedTable, seed: int, plan: Plan, resume: Path, watch: Watch,
+    model: Model, corpus: Corpus | Pieces, adapted: AdaptedTable, seed: int, plan: Plan, resume: Path, watch: Watch,
     precision: str = "no", decay: float = 0.9995, begun: float | None = None,
 ) -> dict[str, Tensor]:
     """Trains `model` and gives the state for use (averaged). Goes on from the newest state in `resume`.

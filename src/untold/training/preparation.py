@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from untold.corpora import Corpus, held_out
+from untold.corpora import Corpus, Pieces, held_out
 from untold.driver import Model
 from untold.errors import UntoldError
 from untold.formats.tensors import read_tensors, write_tensors
@@ -21,13 +21,13 @@ from untold.training.processes import by_first, share, together
 _OFTEN = 2.0  # seconds between two pieces of what the front ends were adapted to: what a kill loses at most
 
 
-def training_split(corpus: Corpus) -> tuple[np.ndarray, np.ndarray]:
+def training_split(corpus: Corpus | Pieces) -> tuple[np.ndarray, np.ndarray]:
     """Indices to train on and indices held out: recordings that their owner marks for evaluation are in neither.
 
     A tenth of the utterances of speakers that have two or more is held out, by a hash of their ids. Raises
     `UntoldError` when nothing is left to train on.
     """
-    splits = [recording.split for recording in corpus]
+    splits = corpus.declared()
     ours = np.array([i for i, split in enumerate(splits) if split == "train"], np.int64)
     if not len(ours):
         raise UntoldError(f"{corpus.source} holds no recordings for training, only for evaluation")
@@ -38,7 +38,7 @@ def training_split(corpus: Corpus) -> tuple[np.ndarray, np.ndarray]:
     return ours[~kept], ours[kept]
 
 
-def warp(model: Model, corpus: Corpus, seed: int, progress: Callable[[float], None] | None = None, path: Path | None = None) -> bool:
+def warp(model: Model, corpus: Corpus | Pieces, seed: int, progress: Callable[[float], None] | None = None, path: Path | None = None) -> bool:
     """Fits the mixture that chooses warps, if a front end asks for one, and gives it to all that do; kept in `path`."""
     asking = [front for front in model.fronts.values() if getattr(front, "warper", None) is not None]
     if not asking:
@@ -71,7 +71,7 @@ def _stored_warp(path: Path | None) -> dict[str, Tensor] | None:
     return found if fits and all(bool(value.isfinite().all()) for value in found.values()) else None
 
 
-def adapted_table(model: Model, corpus: Corpus, folder: Path, progress: Callable[[float], None] | None = None) -> AdaptedTable:
+def adapted_table(model: Model, corpus: Corpus | Pieces, folder: Path, progress: Callable[[float], None] | None = None) -> AdaptedTable:
     """What each front end has to know of each recording: (recordings, ...) by stream and key.
 
     It is kept in `folder` in pieces, so that a kill loses two seconds of it; several processes share it out.
@@ -119,7 +119,7 @@ def _stored(folder: Path, recordings: int) -> dict[str, Tensor] | None:
     return {key: torch.cat([piece[key] for piece in pieces])[torch.from_numpy(order)] for key in pieces[0]}
 
 
-def _make(fronts: Mapping[str, FrontEnd], corpus: Corpus, numbers: np.ndarray, folder: Path, progress: Callable[[float], None] | None) -> None:
+def _make(fronts: Mapping[str, FrontEnd], corpus: Corpus | Pieces, numbers: np.ndarray, folder: Path, progress: Callable[[float], None] | None) -> None:
     """Adapts the front ends to some recordings and writes what they found, a piece every two seconds."""
     by_speaker = _speakers(corpus) if any(front.adapts == "speaker" for front in fronts.values()) else {}
     cached: dict[tuple[str, str], dict[str, Tensor]] = {}
@@ -146,7 +146,7 @@ def _make(fronts: Mapping[str, FrontEnd], corpus: Corpus, numbers: np.ndarray, f
             rows, written = {}, time.monotonic()
 
 
-def _speakers(corpus: Corpus) -> dict[str, list[int]]:
+def _speakers(corpus: Corpus | Pieces) -> dict[str, list[int]]:
     out: dict[str, list[int]] = {}
     for number, speaker in enumerate(corpus.sides("speaker")):
         out.setdefault(speaker, []).append(number)

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from untold import runs
-from untold.corpora import Corpus
+from untold.corpora import Corpus, Pieces
 from untold.driver import Model
 from untold.errors import UntoldError
 from untold.formats._writing import make_folder
@@ -53,11 +53,12 @@ def begin(wish: Wish, corpus: Corpus, out: Path, *, resume: bool, force: bool, c
         raise UntoldError(f"{out} holds a run already: go on with --resume {out}, replace it with --force, or name another folder with --out")
     method, settings = runs.resolve(wish.name, wish.changes)
     told: tuple[str, ...] = getattr(settings, "sides", ())
-    chosen, kept = training_split(corpus)
-    _check_alphabet(settings, corpus, chosen)
+    data = Pieces(corpus)
+    chosen, kept = training_split(data)
+    _check_alphabet(settings, data, chosen)
     facts: dict[str, Any] = {
         "format": runs.FORMAT, "method": method, "recipe": wish.name, "settings": settings.to_json(), "seed": wish.seed,
-        "precision": wish.precision, "sides": {side: sorted(set(corpus.select(chosen).sides(side))) for side in told},
+        "precision": wish.precision, "sides": {side: sorted(set(data.select(chosen).sides(side))) for side in told},
         "source": {"name": corpus.name, "source": corpus.source, "fingerprint": corpus.fingerprint, "recordings": len(corpus), "seconds": corpus.seconds},
         "split": {"train": len(chosen), "held_out": len(kept), "rule": "a tenth of the utterances of speakers with two or more, by a hash of ids"},
         "planned": {"steps": wish.steps, "minutes": wish.minutes, "phases": {}},
@@ -83,7 +84,7 @@ def begin(wish: Wish, corpus: Corpus, out: Path, *, resume: bool, force: bool, c
     return run
 
 
-def _check_alphabet(settings: Any, corpus: Corpus, chosen: np.ndarray) -> None:
+def _check_alphabet(settings: Any, corpus: Pieces, chosen: np.ndarray) -> None:
     """An alphabet larger than the data cannot be learnt: said before training."""
     frames = corpus.select(chosen).seconds * 100
     inner = getattr(getattr(settings, "bottleneck", None), "settings", None)
@@ -96,8 +97,8 @@ def perform(run: runs.Run, wish: Wish, corpus: Corpus, watcher: Watcher, device:
     """Trains until the budget is spent and leaves the weights in the RUN; goes on from its `resume` folder."""
     begun = time.monotonic()
     path, resume = run.path, run.path / "resume"
-    chosen, _ = training_split(corpus)
-    data = corpus.select(chosen)
+    data = Pieces(corpus)
+    data = data.select(training_split(data)[0])
     model = run.untrained().to(device)
     torch.manual_seed(wish.seed)
     claims: list[checkpoint.Claim] = []
