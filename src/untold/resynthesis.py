@@ -23,6 +23,7 @@ from untold.frontends._spectral import SpectralFrontEnd
 from untold.frontends.logmel import invert
 from untold.training.loader import AdaptedTable
 
+_LONGEST = 4 * 3600  # seconds of sound made of a units file at once: a number in a file must not fill the memory
 _PIECE, _OVERLAP = 1500, 50  # latents that are decoded at once, and how many more on each side
 
 
@@ -90,6 +91,8 @@ class Resynthesis:
             )
         if not len(units.tokens):
             raise UntoldError("there are no units to make sound from (an empty sequence)")
+        if units.grid.start(int(units.ends[-1])) > _LONGEST:
+            raise UntoldError(f"units over {float(units.grid.start(int(units.ends[-1]))) / 3600:.1f} hours in one recording: cut them at {_LONGEST // 3600} hours")
         tokens = torch.from_numpy(units.framewise(int(units.ends[-1])))
         latents = method.lookup(tokens[None])[0]
         return self._sound(latents, speaker, self._voice(speaker))

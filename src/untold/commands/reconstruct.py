@@ -43,14 +43,20 @@ def run(
     if from_units is not None:
         units = read_units(from_units, limit=limit)
         index = back.speaker(speaker)
+        empty = [name for name, one in units.items() if not len(one.tokens)]
+        if len(empty) == len(units):
+            raise UntoldError(f"{from_units} holds no units, only empty lines such as that of {empty[0]}: there is nothing to make sound from")
         make_folder(out, force=force)
         for name, one in terminal.over(units.items(), len(units), "recordings", "making sound"):
-            write_wav(inside(out, name, ".wav"), back.of_units(one, index))
+            if len(one.tokens):
+                write_wav(inside(out, name, ".wav"), back.of_units(one, index))
+        if empty:
+            terminal.result(f"skipped: {len(empty)} without units ({', '.join(empty[:10])})")
     else:
         assert source is not None
+        told = None if speaker is None else back.speaker(speaker)
         corpus = opened(source, terminal, limit=limit)
         make_folder(out, force=force)
-        told = None if speaker is None else back.speaker(speaker)
         with terminal.bar(corpus.seconds, "s of sound", "making sound") as bar:
             for recording in corpus:
                 write_wav(inside(out, recording.id, ".wav"), back.of_recording(recording, told))

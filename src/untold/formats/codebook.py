@@ -67,13 +67,20 @@ def read_codebook(folder: Path) -> Codebook:
     words = arrays.get("codewords")
     if words is None or words.ndim != 2 or not words.size or not np.isfinite(words).all():
         raise UntoldError(f"{folder / 'codebook.safetensors'}: 'codewords' must be finite numbers, K x dimensions")
+    mean, scale = arrays.get("mean"), arrays.get("scale")
+    if (mean is None) != (scale is None) or any(a is not None and (a.shape != words.shape[1:] or not np.isfinite(a).all()) for a in (mean, scale)):
+        raise UntoldError(f"{folder / 'codebook.safetensors'}: 'mean' and 'scale' must both be there, finite, a number a dimension")
+    if scale is not None and not (scale > 0).all():
+        raise UntoldError(f"{folder / 'codebook.safetensors'}: 'scale' must be above 0")
     if not isinstance(said, dict) or not all(isinstance(said.get(key), str) for key in ("what", "point")):
         raise UntoldError(f"{folder / 'codebook.json'}: 'what' and 'point' are missing")
     if said.get("distance", "squared") not in ("plain", "squared"):
         raise UntoldError(f"{folder / 'codebook.json'}: distance {said.get('distance')!r}: plain or squared expected")
+    if mean is None and said.get("normalisation", "none") != "none":
+        raise UntoldError(f"{folder}: normalised by {str(said['normalisation'])[:40]!r}, and no 'mean' and 'scale' to do so with")
     grid = read_grid(said, folder / "codebook.json")
     return Codebook(
         words.astype(np.float32), said["what"], said["point"], grid, str(said.get("normalisation", "none")),
-        said.get("distance", "squared"), str(said.get("hash") or ""), arrays.get("mean"), arrays.get("scale"),
+        said.get("distance", "squared"), str(said.get("hash") or ""), mean, scale,
     )
 

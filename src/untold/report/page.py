@@ -14,11 +14,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from untold.errors import UntoldError, printable
+from untold.evaluation.scores import Row
 from untold.formats._writing import inside, read_json, write_text
 from untold.report.curves import HEIGHT, WIDTH, read_curves
 from untold.report.data import PageData, Shown, UnitCard
 from untold.report.sounds import MARGIN
-from untold.report.tables import LISTED, Row, comparisons, number, probes, read_scores, words
+from untold.report.tables import LISTED, comparisons, number, probes, read_scores, words
 
 _FOLDER = Path(__file__).parent
 _LARGEST = 2 << 20  # bytes of one sound or picture

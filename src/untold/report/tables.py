@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import itertools
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from untold.errors import UntoldError
+from untold.evaluation import scores
+from untold.evaluation.scores import Row
 
-HEAD = ("corpus", "task", "metric", "point", "value", "low", "high", "n", "better", "method", "seed", "seconds", "conventions")
 POINTS = ("encoder", "projection", "bottleneck", "condition", "codeword_posteriors")
 PROBES = ("phone_accuracy", "speaker_accuracy", "gender_accuracy", "logmel_mse")
 WORDS = {
@@ -23,25 +22,6 @@ WORDS = {
 CHANCE = ("chance", "random", "untrained")  # rows that stand last
 ORDER = ("abx", "clusters", "boundaries")  # tasks that stand first
 LISTED = 1500  # rows of the full list
-
-
-@dataclass(frozen=True)
-class Row:
-    """A line of scores.csv."""
-
-    corpus: str
-    task: str
-    metric: str
-    point: str
-    value: float
-    low: float | None
-    high: float | None
-    n: str
-    better: str
-    method: str
-    seed: str
-    seconds: str
-    conventions: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -72,33 +52,14 @@ def words(name: str) -> str:
 
 def read_scores(path: Path) -> list[Row]:
     """The rows of a scores.csv, none when it is absent; raises `UntoldError` for a malformed line."""
-    if not path.is_file():
-        return []
-    rows = []
-    with path.open(encoding="utf-8", newline="") as text:
-        reader = csv.DictReader(text)
-        missing = [name for name in HEAD if name not in (reader.fieldnames or ())]
-        if missing:
-            raise UntoldError(f"{path}: no column {missing[0]!r}: a scores.csv has {','.join(HEAD)}")
-        for line in reader:
-            try:
-                rows.append(_row(line))
-            except (ValueError, TypeError):
-                raise UntoldError(f"{path}: line {reader.line_num} has a value, low or high that is no number") from None
-    return rows
+    return [_named(row) for row in scores.read(path)] if path.is_file() else []
 
 
-def _row(line: dict[str, str]) -> Row:
-    float(line["seconds"] or 0)
-    bounds = [float(line[name]) if line[name] not in ("", None) else None for name in ("low", "high")]
-    pairs = [part.partition("=") for part in (line["conventions"] or "").split(";") if part]
-    said = {key.strip(): value.strip() for key, _, value in pairs}
-    settings = said.pop("settings", "")  # what tells two rows of one method apart belongs to its name
-    method = f"{line['method']} ({settings})" if settings else line["method"]
-    return Row(
-        line["corpus"], line["task"], line["metric"], line["point"], float(line["value"]), bounds[0], bounds[1], line["n"] or "",
-        line["better"], method, line["seed"] or "", line["seconds"] or "", said,
-    )
+def _named(row: Row) -> Row:
+    """What tells two rows of one method apart belongs to its name."""
+    said = dict(row.conventions)
+    settings = said.pop("settings", "")
+    return replace(row, method=f"{row.method} ({settings})" if settings else row.method, conventions=said)
 
 
 def number(value: float) -> str:
@@ -112,8 +73,8 @@ def number(value: float) -> str:
 def _cell(row: Row, best: bool, shade: float = 0.0) -> Cell:
     interval = "" if row.low is None or row.high is None else f"{number(row.low)} to {number(row.high)}"
     said = [f"{key} {value}" for key, value in row.conventions.items()]
-    note = [f"95 % interval {interval} over {row.n} resampled" if interval else "no interval", f"seed {row.seed}" if row.seed else "",
-            f"trained {float(row.seconds):.0f} s" if row.seconds and float(row.seconds) else "", *said]
+    note = [f"95 % interval {interval} over {row.n} resampled" if interval else "no interval", "" if row.seed is None else f"seed {row.seed}",
+            f"trained {row.seconds:.0f} s" if row.seconds else "", *said]
     return Cell(number(row.value), interval, " · ".join(part for part in note if part), best, shade)
 
 
@@ -128,14 +89,14 @@ def comparisons(rows: Sequence[Row], ours: str) -> list[Table]:
         columns = list(dict.fromkeys((row.metric, row.better, _variant(row, telling)) for row in mine))
         metrics = [metric for metric, *_ in columns]
         columns.sort(key=lambda column: metrics.index(column[0]))
-        cells: dict[tuple[str, str, str], dict[tuple[str, str, str], Row]] = {}
+        cells: dict[tuple[str, str, int | None], dict[tuple[str, str, str], Row]] = {}
         for row in mine:
             cells.setdefault((row.method, row.point, row.seed), {}).setdefault((row.metric, row.better, _variant(row, telling)), row)
         order = sorted(cells, key=lambda key: (key[0] in CHANCE, key[0] != ours))
         best = {column: _best([cells[key][column] for key in order if column in cells[key]], column[1]) for column in columns}
         seeds = {method: len({key[2] for key in order if key[0] == method}) for method, *_ in order}
         body = [
-            (f"{method}, seed {seed}" if seeds[method] > 1 and seed else method, point, method == ours,
+            (f"{method}, seed {seed}" if seeds[method] > 1 and seed is not None else method, point, method == ours,
              [_cell(found, found is best[c]) if (found := cells[method, point, seed].get(c)) else None for c in columns])
             for method, point, seed in order
         ]
@@ -153,7 +114,7 @@ def _best(rows: Sequence[Row], better: str) -> Row | None:
 
 def _telling(rows: Iterable[Row]) -> dict[str, tuple[str, ...]]:
     """For each metric the conventions by which its variants differ within one method and point."""
-    groups: dict[str, dict[tuple[str, ...], list[Row]]] = {}
+    groups: dict[str, dict[tuple[str, str, int | None], list[Row]]] = {}
     for row in rows:
         groups.setdefault(row.metric, {}).setdefault((row.method, row.point, row.seed), []).append(row)
     telling = {}
