@@ -21,6 +21,7 @@ from untold.formats.tensors import read_tensors, write_tensors
 from untold.frontends import adapt
 from untold.frontends._spectral import SpectralFrontEnd
 from untold.frontends.logmel import invert
+from untold.layers import random
 from untold.training.loader import AdaptedTable
 
 _LONGEST = 4 * 3600  # seconds of sound made of a units file at once: a number in a file must not fill the memory
@@ -46,10 +47,10 @@ def write_voices(path: Path, model: Model, corpus: Corpus | Pieces, adapted: Ada
 class Resynthesis:
     """Sound from latents of a model; raises `UntoldError` where the method cannot reconstruct."""
 
-    def __init__(self, model: Model, run: Path) -> None:
+    def __init__(self, model: Model, run: Path, temperature: float = 0.0, seed: int = 0) -> None:
         if not isinstance(model.method, Reconstructs):
             raise UntoldError(f"{model.name} reconstructs nothing: only methods with a decoder do (untold list methods)")
-        self.model = model
+        self.model, self.temperature, self.seed = model, temperature, seed
         front = model.fronts[model.method.target]
         if not isinstance(front, SpectralFrontEnd) or front.matrix is not None:
             raise UntoldError("there is no way back from this model's target to sound: its target must be logmel")
@@ -111,8 +112,10 @@ class Resynthesis:
             low, high = max(0, start - _OVERLAP), min(len(latents), start + _PIECE + _OVERLAP)
             stop = min(len(latents), start + _PIECE)
             with torch.no_grad():
-                mean = method.decode(one_stream(latents[low:high], grid), sides).mean
-            whole = self.front.restore(mean[:, (start - low) * ratio : (stop - low) * ratio], adapted)
+                density = method.decode(one_stream(latents[low:high], grid), sides)
+                keys = random.fold(torch.tensor([self.seed], device=latents.device), start)
+                drawn = density.sample(keys, self.temperature) if self.temperature else density.mean  # type: ignore[attr-defined]
+            whole = self.front.restore(drawn[:, (start - low) * ratio : (stop - low) * ratio], adapted)
             yield whole[0].cpu().numpy()
 
     def _sound(self, latents: Tensor, speaker: int, adapted: Mapping[str, Tensor]) -> np.ndarray:

@@ -17,12 +17,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--from-units", type=Path, metavar="FILE", help="a units.jsonl of this model, in place of recordings")
     parser.add_argument("--speaker", metavar="NAME", help="in whose voice (default: the recording's own; unknown for a units file)")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the sounds")
+    parser.add_argument("--temperature", type=float, default=0.0, metavar="T", help="how far frames are drawn around what the decoder expects (0: not at all)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the phases that the sound begins with (0)")
 
 
 def run(
-    run_folder: Path, source: str | None = None, *, out: Path, from_units: Path | None = None, speaker: str | None = None, seed: int = 0,
-    force: bool = False, device: str = "auto", threads: int | None = None, limit: int | None = None, quiet: bool = False,
+    run_folder: Path, source: str | None = None, *, out: Path, from_units: Path | None = None, speaker: str | None = None,
+    temperature: float = 0.0, seed: int = 0, force: bool = False, device: str = "auto", threads: int | None = None, limit: int | None = None, quiet: bool = False,
 ) -> Path:
     """Writes a wav file a recording and gives their folder. What was made before an interruption is kept."""
     import torch
@@ -35,11 +36,13 @@ def run(
 
     if (source is None) == (from_units is None):
         raise UntoldError("give recordings, or a units file with --from-units (one of them)")
+    if not 0 <= temperature <= 10 or not 0 <= seed < 1 << 63:
+        raise UntoldError(f"--temperature {temperature} --seed {seed}: from 0 to 10, and a whole number from 0, expected")
     where = machine(device, threads)
     terminal = Terminal(quiet)
     torch.manual_seed(seed)
     model = Run.open(run_folder).model(where)
-    back = Resynthesis(model, run_folder)
+    back = Resynthesis(model, run_folder, temperature, seed)
     if from_units is not None:
         units = read_units(from_units, limit=limit)
         index = back.speaker(speaker)

@@ -16,8 +16,11 @@ from torch.nn import functional
 
 from untold import settings
 from untold.contract import Conditions, Stream
+from untold.layers import random
 from untold.layers.convolution import Convolution, ResidualConvolution
 from untold.settings import setting
+
+_SALT = 0xDF
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +44,11 @@ class GaussianDensity:
         error = (x.values[:, :steps] - self.mean[:, :steps]) * torch.exp(-self.log_scale)
         nats = -0.5 * error.square().sum(-1) - (self.log_scale + 0.5 * math.log(2 * math.pi)).sum()
         return functional.pad(nats, (0, x.values.shape[1] - steps)) * x.counted
+
+    def sample(self, keys: Tensor, temperature: float = 1.0) -> Tensor:
+        """Frames drawn with keys (batch,): (batch, steps, dimensions); `temperature` 0 gives the mean."""
+        noise = random.normal(keys, tuple(self.mean.shape[1:]), _SALT)
+        return self.mean + temperature * torch.exp(self.log_scale) * noise
 
 
 class FrameDecoder(nn.Module):
