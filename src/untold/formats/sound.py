@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -14,5 +15,7 @@ def write_wav(path: Path, samples: np.ndarray, rate: int = 16000) -> None:
     """Samples (n,) in [-1, 1] as a wav file of 16 bits; what is louder is scaled down as a whole."""
     peak = float(np.abs(samples).max(initial=0.0))
     scaled = samples / peak * 0.99 if peak > 1 else samples
+    data = io.BytesIO()  # written by Python: libsndfile has no words for a full disk
+    soundfile.write(data, scaled.astype(np.float32), rate, format="WAV", subtype="PCM_16")
     with beside(path) as part:
-        soundfile.write(part, scaled.astype(np.float32), rate, format="WAV", subtype="PCM_16")
+        part.write_bytes(data.getbuffer())

@@ -35,9 +35,11 @@ _SALT = 0xA0
 class Settings(settings.Settings):
     input: Choice = choice("frontends", "mfcc", help="what the encoder hears")
     target: Choice = choice("frontends", "logmel", normalise="file", help="what the decoder predicts")
+    sound: str = setting("logmel", choices=("logmel", "none"), help="what a second decoder predicts for the ear, where the target has no way back")
     encoder: Choice = choice("encoders", "convolutions", help="frames -> vectors")
     bottleneck: Choice = choice("bottlenecks", "identity", help="what limits the code")
     decoder: Choice = choice("decoders", "frame", help="code -> target")
+    sound_decoder: Choice = choice("decoders", "frame", help="that second decoder; it learns beside the rest and teaches it nothing")
     condition_dimensions: int = setting(128, low=1, high=4096, help="dimensions of the mixer's output")
     normalise_condition: bool = setting(True, help="batch normalisation of the mixer's output, so that no dimension rules an angle")
     p_each_side: float = setting(0.12, low=0.0, high=0.5, help="time jitter: probability of the left, and of the right neighbour")
@@ -53,7 +55,7 @@ class Settings(settings.Settings):
 class Autoencoder(nn.Module):
     """Streams `input` and `target`; latents at the encoder's rate."""
 
-    reads, target = "input", "target"
+    reads = "input"
 
     def __init__(self, settings: Settings, fronts: Mapping[str, Any], sides: Mapping[str, int]) -> None:
         super().__init__()
@@ -68,6 +70,8 @@ class Autoencoder(nn.Module):
         self.ratio = target.grid.rate / latent_rate
         told = {side: sides[side] for side in settings.sides if side in sides}
         self.decoder = settings.decoder.build(settings.condition_dimensions, target.dimensions, int(self.ratio), told)
+        self.sound = settings.sound_decoder.build(settings.condition_dimensions, fronts["sound"].dimensions, int(self.ratio), told) if "sound" in fronts else None
+        self.target = "target" if self.sound is None else "sound"
         self.alphabet: int | None = self.bottleneck.alphabet
         more = ("codeword_posteriors",) if self.alphabet else ()
         self.points = ("condition", "bottleneck", "projection", "encoder", *more)
@@ -88,9 +92,15 @@ class Autoencoder(nn.Module):
             losses["slowness"] = Loss(self.settings.slowness * change.sum(), latents.counted.sum(), "change per latent")
         if self.training and self.settings.p_each_side:
             latents = latents.with_values(jitter(latents.values, latents.lengths, batch.keys, self.settings.p_each_side))
-        density = self.decode(latents, self.hidden(batch) if self.training else batch.sides)
-        nats = -density.log_prob(target)
-        return {"reconstruction": Loss(nats.sum(), target.counted.sum(), "nats per frame"), **losses}
+        sides = self.hidden(batch) if self.training else batch.sides
+        condition = self.condition(latents)
+        nats = -self.decoder(Conditions({"latents": condition}, sides)).log_prob(target)
+        losses = {"reconstruction": Loss(nats.sum(), target.counted.sum(), "nats per frame"), **losses}
+        if self.sound is not None:
+            heard, detached = batch.streams["sound"], condition.with_values(condition.values.detach())
+            nats = -self.sound(Conditions({"latents": detached}, sides)).log_prob(heard)
+            losses["sound"] = Loss(nats.sum(), heard.counted.sum(), "nats per frame")
+        return losses
 
     def hidden(self, batch: Batch) -> dict[str, Tensor]:
         """The sides with `hide_sides` of them unknown (index 0), drawn per example."""
@@ -144,14 +154,18 @@ class Autoencoder(nn.Module):
         return out
 
     def decode(self, latents: Stream, sides: Mapping[str, Tensor]) -> Density:
-        """The density over the target given the bottleneck's output and sides."""
-        density: Density = self.decoder(Conditions({"latents": self.condition(latents)}, sides))
+        """The density over the target (what is for the ear, where there are two) given the bottleneck's output and sides."""
+        decoder = self.decoder if self.sound is None else self.sound
+        density: Density = decoder(Conditions({"latents": self.condition(latents)}, sides))
         return density
 
 
 def inputs(settings: Settings) -> dict[str, Choice]:
     """The front ends that the method wants, by the name of their stream."""
-    return {"input": settings.input, "target": settings.target}
+    wanted = {"input": settings.input, "target": settings.target}
+    if settings.sound != "none" and settings.target.name != settings.sound:
+        wanted["sound"] = Choice.of("frontends", settings.sound, normalise="file")
+    return wanted
 
 
 def build(settings: Settings, fronts: Mapping[str, Any], sides: Mapping[str, int]) -> Autoencoder:

@@ -4,10 +4,11 @@ METHOD = "autoencoder"
 MINUTES = 4.0
 SETTINGS = {
     "input": {"name": "mfcc", "normalise": "file", "warp": "random"},
-    "target": {"name": "logmel", "normalise": "file"},
+    "target": {"name": "mfcc", "normalise": "file", "warp": "file"},
     "encoder": {"name": "convolutions", "width": 256, "dense": 2},
-    "bottleneck": {"name": "vq", "size": 128, "dimensions": 32},
-    "decoder": {"name": "frame", "width": 192},
+    "bottleneck": {"name": "vq", "size": 256, "dimensions": 64},
+    "decoder": {"name": "frame", "width": 192, "layers": 0, "frame_layers": 0},
+    "sound_decoder": {"name": "frame", "width": 192},
     "p_each_side": 0.06,
     "batch": 32,
 }
