@@ -182,7 +182,7 @@ def test_a_damaged_state_gives_way_to_the_one_before_or_to_a_new_beginning(run, 
         (["codebook", "mfcc", "SOUNDS", "--size", "1"], "--size 1"),
         (["codebook", "mfcc", "SOUNDS", "--size", "100000"], "larger than the data"),
         (["codebook", "mfcc", "SOUNDS", "--size", "4", "--seed", "-3"], "--seed -3"),
-        (["convert", "RUN", "SOUNDS", "--to", "s2"], "s0 or s1"),
+        (["convert", "RUN", "SOUNDS", "--to", "s2"], "s0, s1"),
         (["reconstruct", "RUN"], "give recordings, or a units file"),
         (["reconstruct", "RUN", "SOUNDS", "--speaker", "nobody"], "speaker"),
     ],
@@ -230,19 +230,15 @@ def test_a_run_is_not_resumed_with_other_settings(words, run, place, fails):
 def test_a_full_disk(command, place, run, fails, tmp_path):
     """A limit on the size of files stands in for the disk: the same error from the same call."""
     kept, before = files(run), resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (9000, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (9000 if command == "train" else 2000, before[1]))
     try:
         if command == "train":
             said = fails("train", "vq_vae", place / "sounds", "--steps", 2, "--out", tmp_path / "new", *sets(SMALL))
         else:
             said = fails(command, place / "run", place / "sounds", "--out", tmp_path / "new", *(["--point", "encoder"] if command == "encode" else []))
-    except AssertionError:
-        if command != "tokenize":  # may be smaller than the limit
-            raise
-        return
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert "make room" in said or "rror" in said
+    assert "make room" in said
     assert files(run) == kept
     assert not [p for p in (tmp_path / "new").rglob("*") if p.suffix == ".part"]
     if command == "train":  # and with room again it goes on
