@@ -321,6 +321,13 @@ class Learns(Protocol):
 
 
 @runtime_checkable
+class Reports(Protocol):
+    """Tells a person in training how it goes, in numbers by name (perplexity, codewords in use, ...)."""
+
+    def report(self) -> dict[str, float]: ...
+
+
+@runtime_checkable
 class Encodes(Protocol):
     """Can be read at points; the first is the one meant for ABX."""
 

@@ -93,6 +93,12 @@ class VectorQuantiser(nn.Module):
         bits = weight.detach() * math.log2(self.settings.size)
         return Coded(x.with_values(values), losses, bits, torch.where(counted, tokens, -1))
 
+    def report(self) -> dict[str, float]:
+        """Perplexity of the running counts, and codewords chosen at least a hundredth as often as the mean."""
+        share = self.counts / self.counts.sum()
+        perplexity = torch.exp(-(share * share.clamp(min=1e-12).log()).sum())
+        return {"perplexity": float(perplexity), "codewords_in_use": float((share * len(share) > 0.01).sum())}
+
     def central(self, x: Stream) -> Stream:
         """The nearest codewords."""
         return x.with_values(self.lookup(self.tokens(x)))

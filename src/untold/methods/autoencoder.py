@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from untold import settings
-from untold.contract import Batch, Conditions, Density, Loss, Phase, Player, Stage, Stream
+from untold.contract import Batch, Conditions, Density, Loss, Phase, Player, Reports, Stage, Stream
 from untold.layers import random
 from untold.layers.batch_norm import MaskedBatchNorm
 from untold.layers.convolution import Convolution
@@ -109,6 +109,10 @@ class Autoencoder(nn.Module):
             keep = random.uniform(batch.keys, (), _SALT + number) >= self.settings.hide_sides
             out[side] = value * keep
         return out
+
+    def report(self) -> dict[str, float]:
+        """What the bottleneck tells of its code."""
+        return self.bottleneck.report() if isinstance(self.bottleneck, Reports) else {}
 
     # reading -----------------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
-from untold.contract import Loss, Phase, Player
+from untold.contract import Loss, Phase, Player, Reports
 from untold.corpora import Corpus, Pieces
 from untold.driver import Model
 from untold.errors import UntoldError
@@ -180,7 +180,7 @@ def _learn(phase: Phase, left: Sequence[Phase], loader: Loader, state: _State, k
         times.append(time.monotonic() - started)
         if steps is None:
             _plan(phase, times, state, plan, share)
-        extra = model.method.report() if hasattr(model.method, "report") else {}
+        extra = model.method.report() if isinstance(model.method, Reports) else {}
         watch({"phase": phase.name, "step": place["step"], "steps": plan.fixed.get(phase.name), "seconds": state.seconds(), "losses": told, **extra})
         state.keep(optimisers)
     if times:
