@@ -150,11 +150,16 @@ def _found(data: PageData, rows: Sequence[Row]) -> str:
         said.append(f"{_some(len(noisy), 'unit')} {'sound' if len(noisy) > 1 else 'sounds'} like noise, as fricatives and bursts do.")
     for metric, sentence in (("abx_across", "Asked which of two sounds a third one is, by another speaker,"), ("abx_within", "Asked which of two sounds of a speaker a third one is,")):
         mine = next((row for row in rows if row.metric == metric and row.method == data.method), None)
-        rivals = [row for row in rows if mine and row.metric == metric and row.method.split(":")[0] == "mfcc" and _comparable(row, mine)]
-        if mine and rivals:
-            rival = min(rivals, key=lambda row: row.value)
-            how = "less often than" if mine.value < rival.value else "more often than" if mine.value > rival.value else "as often as"
-            said.append(f"{sentence} they err in {number(mine.value)} of the cases, {how} the best MFCC ({number(rival.value)}).")
+        others = [row for row in rows if mine and row.metric == metric and row.method not in (data.method, "chance") and _comparable(row, mine)]
+        told = []
+        for name, own in (("the best MFCC", True), ("", False)):
+            rivals = [row for row in others if row.method.startswith("mfcc") == own]
+            if mine and rivals:
+                rival = min(rivals, key=lambda row: row.value)
+                how = "less often than" if mine.value < rival.value else "more often than" if mine.value > rival.value else "as often as"
+                told.append(f"{how} {name if own else rival.method} ({number(rival.value)})")
+        if mine and told:
+            said.append(f"{sentence} they err in {number(mine.value)} of the cases, {' and '.join(told)}.")
             break
     if data.tier:
         said.append("Labels were never used to find them, only to describe them here.")
