@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from fractions import Fraction
@@ -24,6 +25,7 @@ from untold.formats.features import read_grid
 
 _LONGEST_LINE = 256 << 20
 _MOST_STEPS = 1 << 31
+_PIECE = 8192  # numbers of a line that are turned into text at once
 
 
 def read_units(path: Path | str, *, limit: int | None = None) -> dict[str, Units]:
@@ -161,9 +163,8 @@ class UnitsWriter:
         if self._out is None:
             raise UntoldError(f"{self.path} is not open: write inside of a with block")
         _identity(audio_name or identity, str(self.path))
-        self._out.write(
-            json.dumps(line_of(audio_name or f"{identity}.wav", units), ensure_ascii=False, allow_nan=False) + "\n"
-        )
+        self._out.writelines(_line(audio_name or f"{identity}.wav", units))
+        self._out.write("\n")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -172,18 +173,21 @@ class UnitsWriter:
         self._out = None
 
 
-def line_of(audio: str, units: Units) -> dict[str, Any]:
-    """The JSON object of one recording's units."""
+def _line(audio: str, units: Units) -> Iterator[str]:
+    """The JSON object of one recording's units, in pieces: hours of units as one object would take a gigabyte."""
     grid = units.grid
-    return {
-        "audio": audio,
-        "units": units.tokens.tolist(),
-        "durations": (units.ends - units.starts).tolist(),
-        "starts": [float(grid.start(int(step))) for step in units.starts],
-        "ends": [float(grid.start(int(step))) for step in units.ends],
-        "axis": grid.unit,
-        "alphabet": int(units.alphabet),
-        "rate": str(grid.rate),
-        "first": str(grid.first),
-        "made_by": units.made_by,
+    lists: dict[str, tuple[np.ndarray, Callable[[int], float]]] = {
+        "units": (units.tokens, int),
+        "durations": (units.ends - units.starts, int),
+        "starts": (units.starts, lambda step: float(grid.start(step))),
+        "ends": (units.ends, lambda step: float(grid.start(step))),
     }
+    yield "{" + f'"audio": {json.dumps(audio, ensure_ascii=False)}'
+    for name, (values, shown) in lists.items():
+        yield f', "{name}": ['
+        for first in range(0, len(values), _PIECE):
+            piece = values[first : first + _PIECE].tolist()
+            yield (", " if first else "") + ", ".join(repr(shown(value)) for value in piece)
+        yield "]"
+    rest = {"axis": grid.unit, "alphabet": int(units.alphabet), "rate": str(grid.rate), "first": str(grid.first), "made_by": units.made_by}
+    yield ", " + json.dumps(rest, ensure_ascii=False)[1:]
