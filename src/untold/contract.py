@@ -96,6 +96,10 @@ class Stream:
         """The same places, other values."""
         return replace(self, values=values)
 
+    def of(self, chosen: Tensor) -> Stream:
+        """Only these examples: a mask or indices."""
+        return replace(self, values=self.values[chosen], lengths=self.lengths[chosen], counted=self.counted[chosen])
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -300,6 +304,7 @@ class Phase:
     fit: Fits | None = None
     passes: int = 0
     frames: int | None = None  # of the longest input stream; None: as many as the data has
+    unit: str = "nats per frame"  # of the objective of a `Fits`
 
 
 class Method(Protocol):

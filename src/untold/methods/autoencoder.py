@@ -40,6 +40,7 @@ class Settings(settings.Settings):
     bottleneck: Choice = choice("bottlenecks", "identity", help="what limits the code")
     decoder: Choice = choice("decoders", "frame", help="code -> target")
     sound_decoder: Choice = choice("decoders", "frame", help="that second decoder; it learns beside the rest and teaches it nothing")
+    sound_share: float = setting(0.25, low=0.0, high=1.0, help="share of the examples from which that second decoder learns: it is for the ear only")
     condition_dimensions: int = setting(128, low=1, high=4096, help="dimensions of the mixer's output")
     normalise_condition: bool = setting(True, help="batch normalisation of the mixer's output, so that no dimension rules an angle")
     p_each_side: float = setting(0.12, low=0.0, high=0.5, help="time jitter: probability of the left, and of the right neighbour")
@@ -98,6 +99,9 @@ class Autoencoder(nn.Module):
         losses = {"reconstruction": Loss(nats.sum(), target.counted.sum(), "nats per frame"), **losses}
         if self.sound is not None:
             heard, detached = batch.streams["sound"], condition.with_values(condition.values.detach())
+            if self.training and self.settings.sound_share < 1:
+                chosen = random.uniform(batch.keys, (), _SALT - 1) < self.settings.sound_share
+                heard, detached, sides = heard.of(chosen), detached.of(chosen), {side: value[chosen] for side, value in sides.items()}
             nats = -self.sound(Conditions({"latents": detached}, sides)).log_prob(heard)
             losses["sound"] = Loss(nats.sum(), heard.counted.sum(), "nats per frame")
         return losses

@@ -141,7 +141,7 @@ def _fit(phase: Phase, after: Sequence[Phase], loader: Loader, state: _State, ke
             said = from_first(torch.tensor([min(phase.passes, place["step"] + max(0.0, most))], dtype=torch.float64, device=device))
             plan.fixed[phase.name] = int(said)
         watch({"phase": phase.name, "step": place["step"], "steps": plan.fixed[phase.name], "seconds": state.seconds(),
-               "losses": {"objective": (objective, "nats per frame")}})
+               "losses": {"objective": (objective, phase.unit)}})
         state.save({})
         state.stop_if_asked()
 
