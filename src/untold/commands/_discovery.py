@@ -6,28 +6,25 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
-import torch
 
-from untold.commands import _scoring
+from untold.commands import _health, _scoring
 from untold.commands._terminal import Terminal
 from untold.commands.tokenize import write_units
-from untold.contract import Batch, Reconstructs, Units
-from untold.corpora import Corpus, Pieces
+from untold.contract import Reconstructs, Units
+from untold.corpora import Corpus
 from untold.driver import Model
 from untold.errors import UntoldError
 from untold.evaluation import scores
 from untold.evaluation._measuring import Remembering
 from untold.evaluation._options import TaskOptions
 from untold.formats.units import read_units
-from untold.frontends import excerpt, stack
 from untold.report import page
 from untold.report.data import PageData
 from untold.report.gather import gather
 from untold.resynthesis import Resynthesis
 from untold.runs import Run, versions
 from untold.subjects import RunSubject, Subject, open_subject
-from untold.training.monitors import Finding, findings, latent_use
-from untold.training.preparation import training_split
+from untold.training.monitors import Finding
 
 SHOWN = (  # of all scores, what stands on the terminal; the page has them all
     {"metric": "abx_across", "kind": "phone", "context": "any"},
@@ -35,7 +32,6 @@ SHOWN = (  # of all scores, what stands on the terminal; the page has them all
     {"metric": "phone_accuracy"}, {"metric": "speaker_accuracy"}, {"metric": "gender_accuracy"},
     {"metric": "pnmi", "silence": "out"}, {"metric": "r_value"}, {"metric": "bits_per_second", "accounting": "unigram"},
 )
-_LISTENED = 64  # held-out recordings for the loss with true, shuffled and zero latents
 _LONGEST = 8 * 16000
 _LABELLED = 400  # recordings that are scored against labels: more would only make the wait longer
 
@@ -62,7 +58,7 @@ class Discovery:
         else:
             self.absent.append(f"Units: {self.subject.name} has none (untold codebook makes some of its features).")
         (self.run.path / "scores.csv").unlink(missing_ok=True)
-        health = self._health(units)
+        health = _health.of_units(self.model, self.corpus, ((r.speaker, units[r.id]) for r in self.corpus) if units else ())
         self._judge()
         scores.append(self.run.path / "scores.csv", self.rows)
         self._table()
@@ -154,37 +150,6 @@ class Discovery:
     def _label(metric: str, said: dict[str, str]) -> str:
         return metric + (f" ({', '.join(said.values())})" if said else "")
 
-    # health ------------------------------------------------------------------------------------------------------
-
-    def _batches(self) -> Iterator[Batch]:
-        """Held-out recordings, or where none is held out those trained on, a few at a time."""
-        data = Pieces(self.corpus)
-        chosen, kept = training_split(data)
-        pick = (kept if len(kept) else chosen)[:_LISTENED]
-        for start in range(0, len(pick), 8):
-            recordings = [data[int(i)] for i in pick[start : start + 8]]
-            stops = [min(r.signals["audio"].steps, _LONGEST) for r in recordings]
-            given = excerpt([r.signals["audio"] for r in recordings], [0] * len(stops), stops, self.model.margin)
-            device = self.model.device()
-            known = [self.model.adapt(r) for r in recordings]
-            adapted = {stream: stack([one[stream] for one in known]) for stream in self.model.fronts}
-            sides = self.model.side_indices(recordings)
-            yield self.model.batch(given.to(device), adapted, sides, torch.arange(len(recordings), device=device), None)
-
-    def _health(self, units: dict[str, Units]) -> list[Finding]:
-        use = latent_use(self.model, self._batches()) if isinstance(self.model.method, Reconstructs) else {}
-        counts, by_speaker = None, dict[str, np.ndarray]()
-        if units:
-            assert self.subject.alphabet is not None
-            counts = np.zeros(self.subject.alphabet, np.int64)
-            for recording in self.corpus:
-                found = np.bincount(units[recording.id].tokens, units[recording.id].ends - units[recording.id].starts, self.subject.alphabet)
-                counts += found.astype(np.int64)
-                if recording.speaker != "unknown":
-                    by_speaker[recording.speaker] = by_speaker.get(recording.speaker, 0) + found
-        told = _speaker_bits(by_speaker) if len(by_speaker) > 1 else None
-        return findings(counts, use, speaker_bits=told, unit_bits=None if counts is None else _bits(counts))
-
     # the page ----------------------------------------------------------------------------------------------------
 
     def _page(self, units: dict[str, Units], health: Iterable[Finding]) -> None:
@@ -223,17 +188,3 @@ class Discovery:
 def _named(row: scores.Row) -> str:
     settings = row.conventions.get("settings")
     return f"{row.method}:{settings}" if settings else row.method
-
-
-def _bits(counts: np.ndarray) -> float:
-    p = counts[counts > 0] / max(1, counts.sum())
-    return float(-(p * np.log2(p)).sum())
-
-
-def _speaker_bits(by_speaker: dict[str, np.ndarray]) -> float:
-    """I(speaker; unit) in bits, less what chance gives a table of this size (Miller and Madow)."""
-    table = np.stack(list(by_speaker.values()))
-    plain = _bits(table.sum(0)) + _bits(table.sum(1)) - _bits(table.ravel())
-    cells = int((table > 0).sum()) - int((table.sum(0) > 0).sum()) - len(table) + 1
-    return max(0.0, plain - cells / (2 * table.sum() * np.log(2)))
-

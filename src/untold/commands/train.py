@@ -28,6 +28,7 @@ def run(
     device: str = "auto", threads: int | None = None, limit: int | None = None, quiet: bool = False,
 ) -> Run:
     """Trains and gives the RUN; see `untold train --help` for the options. Budget: 10 minutes unless told."""
+    from untold.commands import _health
     from untold.runs import resolve
     from untold.training import session
     from untold.training.processes import is_first
@@ -45,5 +46,7 @@ def run(
     made = session.begin(wish, corpus, folder, resume=resume is not None, force=force, command=session.command_line())
     session.perform(made, wish, corpus, terminal, where)
     if is_first():
+        for finding in _health.of_held_out(made.model(where), corpus):
+            terminal.result(f"{finding.severity}: {finding.sentence}")
         terminal.result(f"{folder}")
     return made

@@ -80,7 +80,7 @@ def findings(
         share = counts.max() / max(1, counts.sum())
         if used <= 2 or perplexity < 2.5:
             out.append(Finding("bad", f"The code has collapsed: {used} of {len(counts)} units in use. Train longer, lower commitment, or raise revive_below."))
-        elif used < len(counts) / 4:
+        elif used < len(counts) / 4 and counts.sum() > 8 * len(counts):  # of fewer tokens that says nothing
             out.append(Finding("warning", f"Only {used} of {len(counts)} units are in use (perplexity {perplexity:.0f}): a smaller alphabet would do as well."))
         else:
             out.append(Finding("good", f"{used} of {len(counts)} units are in use (perplexity {perplexity:.0f})."))

@@ -1,0 +1,42 @@
+"""What `train` says when it is done: whether the code is healthy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from untold.cli import main
+
+from .speech import speech
+
+SMALL = ["encoder.width=24", "decoder.width=16", "batch=8", "crop=0.5", "sound=none", "input.warp=none", "target.warp=none"]
+
+
+@pytest.fixture(scope="module", name="source")
+def _source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return speech(tmp_path_factory.mktemp("train") / "source")
+
+
+def said(source: Path, out: Path, capsys: pytest.CaptureFixture[str], method: str, *settings: str) -> list[str]:
+    words = [word for setting in (*SMALL, *settings) for word in ("--set", setting)]
+    assert main(["train", method, str(source), "--steps", "120", "--threads", "1", "--quiet", "--out", str(out), *words]) == 0
+    return capsys.readouterr().out.splitlines()
+
+
+@pytest.fixture(autouse=True)
+def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNTOLD_CACHE", str(tmp_path / "cache"))
+
+
+def test_a_healthy_code_is_called_so(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = said(source, tmp_path / "run", capsys, "vq_vae", "bottleneck.size=12")
+    assert any(line.startswith("good: ") and " of 12 units are in use" in line for line in lines)
+    assert any(line.startswith("good: The decoder uses the latents") for line in lines)
+    assert lines[-1] == str(tmp_path / "run")
+
+
+def test_slowness_collapses_and_the_check_fires(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The lecture's failing alternative: the cheapest slow code is a constant one."""
+    lines = said(source, tmp_path / "run", capsys, "autoencoder", "slowness=100")
+    assert any(line.startswith("bad: The decoder ignores the latents") for line in lines)
