@@ -168,7 +168,7 @@ def narrowed(given: Excerpt, margin: int) -> Excerpt:
     cut = given.margin - margin
     if cut == 0:
         return given
-    return Excerpt(given.samples[:, cut : given.samples.shape[1] - cut], margin, given.start, given.total, given.lengths)
+    return Excerpt(given.samples[:, cut : given.samples.shape[1] - cut], margin, given.start, given.total, given.lengths, given.shared)
 
 
 def _chunked(read: Any, frames: int, grid: Grid, stages: Sequence[Stage], steps: int, device: torch.device) -> Iterator[Tensor]:

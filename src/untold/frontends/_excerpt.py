@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -19,7 +19,8 @@ class Excerpt:
     samples (batch, margin + longest + margin) float32 in [-1, 1]; beyond the ends of its recording a row is mirrored
     with the edge repeated (index -1 is 0, n is n - 1), after its margin it is 0. start (batch,) is the place of the
     first wanted sample in the recording, a multiple of the front end's hop; total (batch,) the samples of the whole
-    recording; lengths (batch,) the wanted samples. All int64 but the samples.
+    recording; lengths (batch,) the wanted samples. All int64 but the samples. `shared` is what front ends left for each
+    other: power spectra are computed once, whoever wants them.
     """
 
     samples: Tensor
@@ -27,6 +28,7 @@ class Excerpt:
     start: Tensor
     total: Tensor
     lengths: Tensor
+    shared: dict[str, tuple[int, Tensor]] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def longest(self) -> int:
@@ -35,8 +37,8 @@ class Excerpt:
 
     def to(self, device: torch.device | str) -> Excerpt:
         """The same on another device."""
-        moved = (t.to(device, non_blocking=True) for t in (self.start, self.total, self.lengths))
-        return Excerpt(self.samples.to(device, non_blocking=True), self.margin, *moved)
+        samples, start, total, lengths = (t.to(device, non_blocking=True) for t in (self.samples, self.start, self.total, self.lengths))
+        return Excerpt(samples, self.margin, start, total, lengths)
 
 
 def excerpt(signals: Sequence[Signal], starts: Sequence[int], stops: Sequence[int], margin: int) -> Excerpt:

@@ -73,7 +73,17 @@ def cepstral_matrix(bins: int, cepstra: int) -> Tensor:
 
 
 def power_spectra(given: Excerpt, window: Tensor, reach: int) -> Tensor:
-    """Power (batch, reach + steps + reach, 256) of the frames of an excerpt and of `reach` more on each side."""
+    """Power (batch, reach + steps + reach, 256) of the frames of an excerpt and of `reach` more on each side.
+
+    What another front end computed of the same excerpt is not computed again.
+    """
+    known, power = given.shared.get("power", (-1, window))
+    if known < reach:
+        known, power = given.shared["power"] = reach, _power_spectra(given, window, reach)
+    return power[:, known - reach : power.shape[1] - (known - reach)] if power.shape[1] else power
+
+
+def _power_spectra(given: Excerpt, window: Tensor, reach: int) -> Tensor:
     steps = (given.longest + HOP // 2) // HOP
     if steps == 0:
         return given.samples.new_zeros((len(given.samples), 0, BINS))

@@ -5,8 +5,8 @@ SETTINGS = {
     "input": {"name": "mfcc", "normalise": "file", "warp": "random"},
     "target": {"name": "mfcc", "normalise": "file", "warp": "file"},
     "encoder": {"name": "convolutions", "width": 320, "dense": 2},
-    "bottleneck": {"name": "vq", "size": 512, "dimensions": 64},
+    "bottleneck": {"name": "vq", "size": 2048, "dimensions": 64},
     "decoder": {"name": "frame", "width": 256, "layers": 0, "frame_layers": 0},
     "sound_decoder": {"name": "frame", "width": 256},
-    "p_each_side": 0.06,
+    "p_each_side": 0.2,
 }
