@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
+import numpy as np
 import pytest
 
 from untold.cli import main
+from untold.commands import _health
+from untold.contract import Grid, Units
 
 from .speech import speech
 
+GRID = Grid("second", Fraction(50), Fraction(1, 100))
 SMALL = ["encoder.width=24", "decoder.width=16", "batch=8", "crop=0.5", "sound=none", "input.warp=none", "target.warp=none"]
 
 
@@ -40,3 +47,16 @@ def test_slowness_collapses_and_the_check_fires(source: Path, tmp_path: Path, ca
     """The lecture's failing alternative: the cheapest slow code is a constant one."""
     lines = said(source, tmp_path / "run", capsys, "autoencoder", "slowness=100")
     assert any(line.startswith("bad: The decoder ignores the latents") for line in lines)
+
+
+@pytest.mark.parametrize(("follow", "severity"), [(False, "good"), (True, "warning")])
+def test_many_units_and_few_recordings_do_not_look_like_speakers(follow: bool, severity: str) -> None:
+    draw = np.random.default_rng(0)
+    speakers = [f"s{n % 50}" for n in range(150)]
+    units = []
+    for n in range(150):
+        tokens = n % 50 * 40 + draw.integers(0, 40, 200) if follow else draw.integers(0, 2000, 200)
+        units.append(Units(tokens, np.arange(200), np.arange(1, 201), 2000, GRID, "a test"))
+    model: Any = SimpleNamespace(method=object())
+    found = [f for f in _health.of_units(model, cast(Any, None), units, speakers) if "speaker" in f.sentence or "speaks" in f.sentence]
+    assert [f.severity for f in found] == [severity]

@@ -58,7 +58,7 @@ class Discovery:
         else:
             self.absent.append(f"Units: {self.subject.name} has none (untold codebook makes some of its features).")
         (self.run.path / "scores.csv").unlink(missing_ok=True)
-        health = _health.of_units(self.model, self.corpus, ((r.speaker, units[r.id]) for r in self.corpus) if units else ())
+        health = _health.of_units(self.model, self.corpus, (units[i] for i in self.corpus.ids()) if units else (), self.corpus.sides("speaker"))
         self._judge()
         scores.append(self.run.path / "scores.csv", self.rows)
         self._table()

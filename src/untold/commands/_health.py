@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
 
-from untold.contract import Batch, Reconstructs, Recording, Tokenizes, Units
+from untold.contract import UNKNOWN, Batch, Reconstructs, Recording, Tokenizes, Units
 from untold.corpora import Corpus, Pieces
 from untold.driver import Model
 from untold.frontends import excerpt, stack
@@ -18,24 +18,29 @@ _LISTENED = 64  # held-out recordings for the loss with true, shuffled and zero 
 _LONGEST = 8 * 16000
 
 
-def of_units(model: Model, corpus: Corpus, units: Iterable[tuple[str, Units]]) -> list[Finding]:
-    """What is found of units (speaker, units) of recordings, and of the decoder on held-out ones."""
+def of_units(model: Model, corpus: Corpus, units: Iterable[Units], speakers: Sequence[str] = ()) -> list[Finding]:
+    """What is found of the units of recordings (and of what they tell of these speakers), and of the decoder on held-out ones."""
     use = latent_use(model, _batches(model, _held_out(corpus))) if isinstance(model.method, Reconstructs) else {}
     counts: np.ndarray | None = None
-    by_speaker: dict[str, np.ndarray] = {}
-    for speaker, found in units:
+    known = np.array([s for s in speakers if s != UNKNOWN])
+    whose = iter(zip(known, np.random.default_rng(0).permutation(known), strict=True))
+    tables: tuple[dict[str, np.ndarray], dict[str, np.ndarray]] = {}, {}
+    for number, found in enumerate(units):
         tokens = np.bincount(found.tokens, found.ends - found.starts, found.alphabet).astype(np.int64)
         counts = tokens if counts is None else counts + tokens
-        if speaker != "unknown":
-            by_speaker[speaker] = by_speaker.get(speaker, 0) + tokens
-    told = _speaker_bits(by_speaker) if len(by_speaker) > 1 else None
+        if speakers and speakers[number] != UNKNOWN:
+            for table, speaker in zip(tables, next(whose), strict=True):
+                table[speaker] = table.get(speaker, 0) + tokens
+    told = None
+    if len(tables[0]) > 1:  # less what recordings dealt to the speakers at random tell of them
+        told = max(0.0, _information(tables[0]) - _information(tables[1]))
     return findings(counts, use, speaker_bits=told, unit_bits=None if counts is None else _bits(counts))
 
 
 def of_held_out(model: Model, corpus: Corpus) -> list[Finding]:
     """The same of held-out recordings alone, where nothing else was tokenised."""
     recordings = _held_out(corpus)
-    tokenised = ((r.speaker, model.units(r)) for r in recordings) if isinstance(model.method, Tokenizes) and model.alphabet else ()
+    tokenised = (model.units(r) for r in recordings) if isinstance(model.method, Tokenizes) and model.alphabet else ()
     return of_units(model, corpus, tokenised)
 
 
@@ -63,9 +68,7 @@ def _bits(counts: np.ndarray) -> float:
     return float(-(p * np.log2(p)).sum())
 
 
-def _speaker_bits(by_speaker: dict[str, np.ndarray]) -> float:
-    """I(speaker; unit) in bits, less what chance gives a table of this size (Miller and Madow)."""
-    table = np.stack(list(by_speaker.values()))
-    plain = _bits(table.sum(0)) + _bits(table.sum(1)) - _bits(table.ravel())
-    cells = int((table > 0).sum()) - int((table.sum(0) > 0).sum()) - len(table) + 1
-    return max(0.0, plain - cells / (2 * table.sum() * np.log(2)))
+def _information(tokens_of: Mapping[str, np.ndarray]) -> float:
+    """Mutual information in bits of speaker and unit in a table of counts."""
+    table = np.stack(list(tokens_of.values()))
+    return _bits(table.sum(0)) + _bits(table.sum(1)) - _bits(table.ravel())

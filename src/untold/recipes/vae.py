@@ -8,5 +8,5 @@ SETTINGS = {
     "bottleneck": {"name": "gaussian", "dimensions": 64, "free_bits": 14.0},
     "decoder": {"name": "frame", "width": 256, "layers": 0, "frame_layers": 0},
     "sound_decoder": {"name": "frame", "width": 256},
-    "p_each_side": 0.06,
+    "p_each_side": 0.2,
 }
