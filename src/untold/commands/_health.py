@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -22,18 +22,13 @@ def of_units(model: Model, corpus: Corpus, units: Iterable[Units], speakers: Seq
     """What is found of the units of recordings (and of what they tell of these speakers), and of the decoder on held-out ones."""
     use = latent_use(model, _batches(model, _held_out(corpus))) if isinstance(model.method, Reconstructs) else {}
     counts: np.ndarray | None = None
-    known = np.array([s for s in speakers if s != UNKNOWN])
-    whose = iter(zip(known, np.random.default_rng(0).permutation(known), strict=True))
-    tables: tuple[dict[str, np.ndarray], dict[str, np.ndarray]] = {}, {}
+    table: dict[str, np.ndarray] = {}
     for number, found in enumerate(units):
         tokens = np.bincount(found.tokens, found.ends - found.starts, found.alphabet).astype(np.int64)
         counts = tokens if counts is None else counts + tokens
         if speakers and speakers[number] != UNKNOWN:
-            for table, speaker in zip(tables, next(whose), strict=True):
-                table[speaker] = table.get(speaker, 0) + tokens
-    told = None
-    if len(tables[0]) > 1:  # less what recordings dealt to the speakers at random tell of them
-        told = max(0.0, _information(tables[0]) - _information(tables[1]))
+            table[speakers[number]] = table.get(speakers[number], 0) + tokens
+    told = _speaker_bits(np.stack(list(table.values()))) if len(table) > 1 else None
     return findings(counts, use, speaker_bits=told, unit_bits=None if counts is None else _bits(counts))
 
 
@@ -68,7 +63,10 @@ def _bits(counts: np.ndarray) -> float:
     return float(-(p * np.log2(p)).sum())
 
 
-def _information(tokens_of: Mapping[str, np.ndarray]) -> float:
-    """Mutual information in bits of speaker and unit in a table of counts."""
-    table = np.stack(list(tokens_of.values()))
-    return _bits(table.sum(0)) + _bits(table.sum(1)) - _bits(table.ravel())
+def _speaker_bits(table: np.ndarray) -> float:
+    """I(speaker; unit) in bits of counts (speakers, units), less what chance gives a table of these margins."""
+    draw, left, dealt = np.random.default_rng(0), table.sum(0), []
+    for tokens in table.sum(1):
+        dealt.append(draw.multivariate_hypergeometric(left, int(tokens), method="marginals"))
+        left = left - dealt[-1]
+    return max(0.0, _bits(np.stack(dealt).ravel()) - _bits(table.ravel()))  # the margins' entropies are the same
