@@ -370,6 +370,18 @@ class Reconstructs(Protocol):
         ...
 
 
+@runtime_checkable
+class Scores(Protocol):
+    """Gives the likelihood of what it hears."""
+
+    reads: str  # the input stream
+    scored: str  # "exact", "lower bound" or "upper bound"
+
+    def log_prob(self, batch: Batch) -> Tensor:
+        """Nats (batch, steps), 0 where not counted."""
+        ...
+
+
 def total(parts: Iterable[Mapping[str, Tensor]]) -> dict[str, Tensor]:
     """The sum of statistics, key by key."""
     out: dict[str, Tensor] = {}

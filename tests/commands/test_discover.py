@@ -57,6 +57,7 @@ def test_scores_stand_beside_their_rivals(found: tuple[Path, str]) -> None:
     for metric in ("abx_across", "abx_within"):
         assert {(metric, "vq_vae"), (metric, "mfcc"), (metric, "mixture")} <= by
     assert {("phone_accuracy", "chance"), ("phone_accuracy", "mfcc"), ("pnmi", "mixture"), ("r_value", "vq_vae")} <= by
+    assert {row.conventions["latents"] for row in rows if row.metric == "nats"} == {"true", "shuffled", "zero"}
     points = {row.point for row in rows if row.metric == "phone_accuracy" and row.method == "vq_vae"}
     assert {"encoder", "projection", "bottleneck", "condition"} <= points
     ours = [row for row in rows if row.metric == "abx_across" and row.method == "vq_vae"]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -57,6 +55,5 @@ def test_many_units_and_few_recordings_do_not_look_like_speakers(follow: bool, s
     for n in range(150):
         tokens = n % 50 * 40 + draw.integers(0, 40, 200) if follow else draw.integers(0, 2000, 200)
         units.append(Units(tokens, np.arange(200), np.arange(1, 201), 2000, GRID, "a test"))
-    model: Any = SimpleNamespace(method=object())
-    found = [f for f in _health.of_units(model, cast(Any, None), units, speakers) if "speaker" in f.sentence or "speaks" in f.sentence]
+    found = [f for f in _health.of_units(units, speakers) if "speaker" in f.sentence or "speaks" in f.sentence]
     assert [f.severity for f in found] == [severity]

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import torch
 
 from untold import registry
-from untold.contract import Encodes, Fits, Learns, Reconstructs, Tokenizes
+from untold.contract import Encodes, Fits, Learns, Reconstructs, Recording, Score, Scores, Tokenizes
 from untold.corpora import Corpus
 from untold.driver import Model
+from untold.evaluation._options import TaskOptions
+from untold.evaluation.tasks import nats
 from untold.training.loader import Loader
 from untold.training.loop import Plan, train
 from untold.training.preparation import adapted_table, warp
@@ -21,7 +24,7 @@ from untold.training.preparation import adapted_table, warp
 if TYPE_CHECKING:
     from .conftest import Case
 
-PROTOCOLS = {"Learns": Learns, "Fits": Fits, "Encodes": Encodes, "Tokenizes": Tokenizes, "Reconstructs": Reconstructs}
+PROTOCOLS = {"Learns": Learns, "Fits": Fits, "Encodes": Encodes, "Tokenizes": Tokenizes, "Reconstructs": Reconstructs, "Scores": Scores}
 
 
 def trained(case: Case, corpus: Corpus, place: Path, steps: int = 6, seed: int = 0) -> tuple[Model, dict[str, torch.Tensor], list[float]]:
@@ -152,13 +155,24 @@ def test_tokens_lie_in_the_alphabet_and_are_found_again(case: Case, tiny: Corpus
 
 
 def test_reconstruction_uses_the_latents(case: Case, tiny: Corpus, tmp_path: Path) -> None:
-    from untold.training.monitors import latent_use
-
     model, *_ = trained(case, tiny, tmp_path, steps=120)
     if not isinstance(model.method, Reconstructs):
         pytest.skip("reconstructs nothing")
-    table = adapted_table(model, tiny, tmp_path / "adapted.safetensors")
-    loader = Loader(tiny, model, model.method.phases()[0], 9, 0, table)
-    use = latent_use(model, [loader.batch(step) for step in range(4)])
+    use = {score.conventions["latents"]: score.value for score in nats_of(model, list(tiny))}
     assert all(np.isfinite(list(use.values())))
     assert use["true"] < use["shuffled"]
+
+
+def test_nats_do_not_depend_on_the_order(case: Case, tiny: Corpus, tmp_path: Path) -> None:
+    model, *_ = trained(case, tiny, tmp_path)
+    if not isinstance(model.method, Scores | Reconstructs):
+        pytest.skip("gives no likelihood")
+    there, back = nats_of(model, list(tiny)), nats_of(model, list(tiny)[::-1])
+    assert there[0].value == pytest.approx(back[0].value, rel=1e-5)
+    assert np.isfinite(there[0].value)
+
+
+def nats_of(model: Model, recordings: list[Recording]) -> list[Score]:
+    """The rows of the task."""
+    subject: Any = SimpleNamespace(name="it", model=model)
+    return nats.measure(subject, recordings, TaskOptions())

@@ -10,7 +10,7 @@ import numpy as np
 from untold.commands import _health, _scoring
 from untold.commands._terminal import Terminal
 from untold.commands.tokenize import write_units
-from untold.contract import Reconstructs, Units
+from untold.contract import Reconstructs, Recording, Scores, Units
 from untold.corpora import Corpus
 from untold.driver import Model
 from untold.errors import UntoldError
@@ -58,8 +58,9 @@ class Discovery:
         else:
             self.absent.append(f"Units: {self.subject.name} has none (untold codebook makes some of its features).")
         (self.run.path / "scores.csv").unlink(missing_ok=True)
-        health = _health.of_units(self.model, self.corpus, (units[i] for i in self.corpus.ids()) if units else (), self.corpus.sides("speaker"))
         self._judge()
+        nats = {row.conventions["latents"]: row.value for row in self.rows if row.method == self.subject.name and "latents" in row.conventions}
+        health = _health.of_units((units[i] for i in self.corpus.ids()) if units else (), self.corpus.sides("speaker"), nats)
         scores.append(self.run.path / "scores.csv", self.rows)
         self._table()
         for finding in health:
@@ -74,7 +75,7 @@ class Discovery:
 
     # scores ------------------------------------------------------------------------------------------------------
 
-    def _measure(self, tasks: Sequence[str], subject: Subject | Remembering, corpus: Corpus, points: Sequence[str] = (), **said: str) -> None:
+    def _measure(self, tasks: Sequence[str], subject: Subject | Remembering, corpus: Corpus | Sequence[Recording], points: Sequence[str] = (), **said: str) -> None:
         """Adds the rows of some tasks; what cannot be done is named on the terminal and the page."""
         fold = "timit39" if self.corpus.name == "timit" else None
         scored = _scoring.Scored(subject.name, subject)
@@ -83,11 +84,13 @@ class Discovery:
         self.absent += [line for line in scored.left_out if line not in self.absent]
         if subject.name != self.subject.name:  # one row of chance is enough: that of ours
             scored.scores = [score for score in scored.scores if score.method != "chance"]
-        self.rows += scored.rows(corpus, **said)
+        self.rows += scored.rows(corpus if isinstance(corpus, Corpus) else self.corpus, **said)
 
     def _judge(self) -> None:
         """Against labels, where there are some; on the owner's evaluation part when there is one."""
         ours = Remembering(self.subject)
+        if isinstance(self.model.method, Reconstructs | Scores):
+            self._measure(("nats",), self.subject, _health.held_out(self.corpus), split="held_out")
         if self.subject.alphabet:
             self._measure(("bits", "speaker_information"), ours, self.corpus)
         if not self.corpus.tiers:

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
-import torch
 
-from untold.contract import UNKNOWN, Batch, Reconstructs, Recording, Tokenizes, Units
+from untold.contract import UNKNOWN, Reconstructs, Recording, Score, Units
 from untold.corpora import Corpus, Pieces
-from untold.driver import Model
-from untold.frontends import excerpt, stack
-from untold.training.monitors import Finding, findings, latent_use
+from untold.evaluation._options import TaskOptions
+from untold.evaluation.tasks import nats
+from untold.subjects import RunSubject
+from untold.training.monitors import Finding, findings
 from untold.training.preparation import training_split
 
 _LISTENED = 64  # held-out recordings for the loss with true, shuffled and zero latents
-_LONGEST = 8 * 16000
 
 
-def of_units(model: Model, corpus: Corpus, units: Iterable[Units], speakers: Sequence[str] = ()) -> list[Finding]:
-    """What is found of the units of recordings (and of what they tell of these speakers), and of the decoder on held-out ones."""
-    use = latent_use(model, _batches(model, _held_out(corpus))) if isinstance(model.method, Reconstructs) else {}
+def of_units(units: Iterable[Units], speakers: Sequence[str] = (), nats: Mapping[str, float] | None = None) -> list[Finding]:
+    """What is found of the units of recordings, of what they tell of their speakers, and of nats with each kind of latents."""
     counts: np.ndarray | None = None
     table: dict[str, np.ndarray] = {}
     for number, found in enumerate(units):
@@ -29,33 +27,26 @@ def of_units(model: Model, corpus: Corpus, units: Iterable[Units], speakers: Seq
         if speakers and speakers[number] != UNKNOWN:
             table[speakers[number]] = table.get(speakers[number], 0) + tokens
     told = _speaker_bits(np.stack(list(table.values()))) if len(table) > 1 else None
-    return findings(counts, use, speaker_bits=told, unit_bits=None if counts is None else _bits(counts))
+    return findings(counts, nats or {}, speaker_bits=told, unit_bits=None if counts is None else _bits(counts))
 
 
-def of_held_out(model: Model, corpus: Corpus) -> list[Finding]:
+def of_held_out(subject: RunSubject, corpus: Corpus) -> list[Finding]:
     """The same of held-out recordings alone, where nothing else was tokenised."""
-    recordings = _held_out(corpus)
-    tokenised = (model.units(r) for r in recordings) if isinstance(model.method, Tokenizes) and model.alphabet else ()
-    return of_units(model, corpus, tokenised)
+    recordings = held_out(corpus)
+    scores = nats.measure(subject, recordings, TaskOptions(draws=0)) if isinstance(subject.model.method, Reconstructs) else []
+    return of_units((subject.units(r) for r in recordings) if subject.alphabet else (), nats=by_latents(scores))
 
 
-def _held_out(corpus: Corpus) -> list[Recording]:
-    """Held-out recordings, or where none is held out those trained on."""
+def by_latents(scores: Iterable[Score]) -> dict[str, float]:
+    """Nats by kind of latents."""
+    return {s.conventions["latents"]: s.value for s in scores if s.metric == "nats" and "latents" in s.conventions}
+
+
+def held_out(corpus: Corpus) -> list[Recording]:
+    """Held-out recordings (pieces of long ones), or where none is held out those trained on."""
     data = Pieces(corpus)
     chosen, kept = training_split(data)
     return [data[int(i)] for i in (kept if len(kept) else chosen)[:_LISTENED]]
-
-
-def _batches(model: Model, recordings: list[Recording]) -> Iterator[Batch]:
-    """A few at a time, the beginning of each."""
-    for start in range(0, len(recordings), 8):
-        some = recordings[start : start + 8]
-        stops = [min(r.signals["audio"].steps, _LONGEST) for r in some]
-        given = excerpt([r.signals["audio"] for r in some], [0] * len(stops), stops, model.margin)
-        device = model.device()
-        known = [model.adapt(r) for r in some]
-        adapted = {stream: stack([one[stream] for one in known]) for stream in model.fronts}
-        yield model.batch(given.to(device), adapted, model.side_indices(some), torch.arange(len(some), device=device), None)
 
 
 def _bits(counts: np.ndarray) -> float:

@@ -14,13 +14,14 @@ from untold.commands._terminal import Terminal
 from untold.errors import UntoldError, UsageError, unknown_name
 
 if TYPE_CHECKING:
+    from untold.contract import Recording
     from untold.corpora import Corpus
     from untold.evaluation._groups import Measured
     from untold.evaluation._options import TaskOptions
     from untold.evaluation.scores import Row
 
 YARDSTICKS = "mfcc,mfcc:deltas=no,mfcc:normalise=none,mfcc:deltas=no+normalise=none"
-_TELL_APART = ("kind", "context", "accounting", "silence", "against")  # conventions that make two scores of a metric
+_TELL_APART = ("kind", "context", "accounting", "silence", "against", "latents")  # conventions that make two scores of a metric
 
 
 def add_scoring(parser: argparse.ArgumentParser) -> None:
@@ -103,7 +104,7 @@ class Scored:
         return {"trained_on_this_audio": "yes" if same else "no"} if facts else {}
 
 
-def measure(scored: Scored, corpus: Corpus, tasks: Sequence[str], options: TaskOptions, terminal: Terminal) -> None:
+def measure(scored: Scored, corpus: Corpus | Sequence[Recording], tasks: Sequence[str], options: TaskOptions, terminal: Terminal) -> None:
     """Adds the scores of tasks; a task that cannot be done is named in one line with its reason."""
     for task in tasks:
         begun = time.monotonic()

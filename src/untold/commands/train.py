@@ -30,6 +30,7 @@ def run(
     """Trains and gives the RUN; see `untold train --help` for the options. Budget: 10 minutes unless told."""
     from untold.commands import _health
     from untold.runs import resolve
+    from untold.subjects import RunSubject
     from untold.training import session
     from untold.training.processes import is_first
 
@@ -46,7 +47,7 @@ def run(
     made = session.begin(wish, corpus, folder, resume=resume is not None, force=force, command=session.command_line())
     session.perform(made, wish, corpus, terminal, where)
     if is_first():
-        for finding in _health.of_held_out(made.model(where), corpus):
+        for finding in _health.of_held_out(RunSubject(made, where), corpus):
             terminal.result(f"{finding.severity}: {finding.sentence}")
         terminal.result(f"{folder}")
     return made

@@ -28,7 +28,7 @@ from untold.layers.across import gathered
 from untold.layers.gaussians import DiagonalMixture
 from untold.settings import Choice, choice, setting
 
-CAPABILITIES = ("Fits", "Encodes", "Tokenizes")
+CAPABILITIES = ("Fits", "Encodes", "Tokenizes", "Scores")
 _SALT = 0x6A
 
 
@@ -50,6 +50,7 @@ class Mixture(nn.Module):
     """Stream `input`; a unit a frame."""
 
     reads = "input"
+    scored = "exact"
     points = ("root_posteriors", "posteriors")
 
     def __init__(self, settings: Settings, fronts: Mapping[str, Any], sides: Mapping[str, int]) -> None:
@@ -85,6 +86,11 @@ class Mixture(nn.Module):
             raise UntoldError(f"components = {self.alphabet}: there are only {len(frames)} frames to begin from, take fewer components")
         self.mixture.begin(frames[lots.argsort(stable=True)[: self.alphabet]], frames)
         self.begun.fill_(True)
+
+    def log_prob(self, batch: Batch) -> Tensor:
+        """Log-likelihood of each frame (batch, steps), in nats."""
+        x = batch.streams["input"]
+        return torch.logsumexp(self.mixture.log_likelihoods(x.values), -1) * x.counted
 
     # reading -----------------------------------------------------------------------------------------------------
 

@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
-from untold.contract import Batch, Reconstructs, Stream
-from untold.driver import Model
 from untold.formats._writing import write_text
 
 
@@ -38,42 +35,11 @@ def entropy(counts: np.ndarray) -> float:
     return float(-(p * np.log(p)).sum() + (len(p) - 1) / (2 * total))
 
 
-@torch.no_grad()
-def latent_use(model: Model, batches: Iterable[Batch]) -> dict[str, float]:
-    """Held-out reconstruction in nats per counted step with true latents, those of another example, and zeros.
-
-    Empty where the method does not reconstruct.
-    """
-    method = model.method
-    if not isinstance(method, Reconstructs):
-        return {}
-    sums = {"true": 0.0, "shuffled": 0.0, "zero": 0.0}
-    count = 0.0
-    for batch in batches:
-        latents, target = method.latents(batch), batch.streams[method.target]
-        count += float(target.counted.sum())
-        for name, given in (("true", latents), ("shuffled", _shuffled(latents)), ("zero", latents.with_values(torch.zeros_like(latents.values)))):
-            sums[name] -= float(method.decode(given, batch.sides).log_prob(target).sum())
-    return {name: value / max(count, 1) for name, value in sums.items()}
-
-
-def _shuffled(latents: Stream) -> Stream:
-    """Each example gets the latents of the next one, from its beginning again where they are too short."""
-    size, steps = latents.values.shape[:2]
-    if size < 2:
-        return latents.with_values(latents.values.flip(1))
-    order = torch.arange(size).roll(-1)
-    lengths = latents.lengths[order].clamp(min=1)
-    place = torch.arange(steps, device=lengths.device)[None] % lengths[:, None]
-    values = latents.values[order].gather(1, place[..., None].expand_as(latents.values))
-    return replace(latents, values=values)
-
-
 def findings(
-    counts: np.ndarray | None, use: dict[str, float], silent_share: float | None = None,
+    counts: np.ndarray | None, use: Mapping[str, float], silent_share: float | None = None,
     speaker_bits: float | None = None, unit_bits: float | None = None,
 ) -> list[Finding]:
-    """What the numbers say, in words: counts of each codeword over a set, `latent_use`, information about the speaker."""
+    """What the numbers say, in words: counts of each codeword over a set, nats per frame with each kind of latents, information about the speaker."""
     out: list[Finding] = []
     if counts is not None:
         used, perplexity = int((counts > 0).sum()), math.exp(entropy(counts))

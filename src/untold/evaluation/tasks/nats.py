@@ -1,0 +1,96 @@
+"""Nats per frame that a model loses; with another recording's latents, and with none: does its decoder use them?
+
+Stretches of eight seconds at most, each recording from its beginning. Nats of different targets (log-mel, cepstra) cannot
+be compared: the stream stands in the row. What `Scores` gives its own nats, what `Reconstructs` those of its target.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from untold.contract import Batch, Reconstructs, Recording, Score, Scores, Stream
+from untold.driver import Model
+from untold.errors import UntoldError
+from untold.evaluation._groups import measured, ratio, resampled
+from untold.evaluation._options import TaskOptions
+from untold.frontends import excerpt, stack
+
+BETTER = {"nats": "lower"}
+NEEDS = "model"
+
+LATENTS = ("true", "shuffled", "zero")
+_AT_ONCE = 8
+_LONGEST = 8 * 16000
+
+
+def measure(subject: Any, corpus: Any, options: TaskOptions) -> list[Score]:
+    """`nats` per frame: `latents=true|shuffled|zero` of what has a decoder, one row of what scores its input itself."""
+    model = getattr(subject, "model", None)
+    method = getattr(model, "method", None)
+    if not isinstance(method, Reconstructs | Scores):
+        raise UntoldError(f"{subject.name} gives no likelihood of what it hears")
+    assert isinstance(model, Model)
+    recordings = list(corpus)
+    if not recordings:
+        raise UntoldError(f"{corpus.name} has no recordings to measure on")
+    what, groups = resampled(recordings)
+    order = np.random.default_rng(options.seed).permutation(len(recordings))  # a neighbour is then of another speaker, mostly
+    lost: dict[str, list[float]] = {}
+    counts: list[float] = []
+    for batch in options.over(_batches(model, [recordings[i] for i in order]), -(-len(order) // _AT_ONCE), "nats"):
+        found, count = lost_nats(model, batch)
+        counts += count.tolist()
+        for name, values in found.items():
+            lost.setdefault(name, []).extend(values.tolist())
+    stream = method.target if isinstance(method, Reconstructs) else method.reads
+    said = {"unit": "nats per frame", "stream": stream, "longest": "8 s"}
+    of = [groups[i] for i in order]
+    return [
+        measured(
+            "nats", "nats", "", "lower", ratio(of, np.array(values), np.array(counts), what), said | ({"latents": name} if name else {}),
+            draws=options.draws, seed=options.seed,
+        )
+        for name, values in lost.items()
+    ]
+
+
+@torch.no_grad()
+def lost_nats(model: Model, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
+    """Nats (batch,) with each kind of latents (or under "" where there are none), and the frames counted (batch,)."""
+    method = model.method
+    if not isinstance(method, Reconstructs):
+        assert isinstance(method, Scores)
+        return {"": -method.log_prob(batch).sum(1)}, batch.streams[method.reads].counted.sum(1)
+    latents, target = method.latents(batch), batch.streams[method.target]
+    given = {"true": latents, "shuffled": _shuffled(latents), "zero": latents.with_values(torch.zeros_like(latents.values))}
+    return {name: -method.decode(given[name], batch.sides).log_prob(target).sum(1) for name in LATENTS}, target.counted.sum(1)
+
+
+def _shuffled(latents: Stream) -> Stream:
+    """Each example gets the latents of the next one, from its beginning again where they are too short."""
+    size, steps = latents.values.shape[:2]
+    if size < 2:
+        return latents.with_values(latents.values.flip(1))
+    order = torch.arange(size).roll(-1)
+    lengths = latents.lengths[order].clamp(min=1)
+    place = torch.arange(steps, device=lengths.device)[None] % lengths[:, None]
+    values = latents.values[order].gather(1, place[..., None].expand_as(latents.values))
+    return replace(latents, values=values)
+
+
+def _batches(model: Model, recordings: Sequence[Recording]) -> Iterator[Batch]:
+    """A few recordings at a time, the beginning of each."""
+    device = model.device()
+    for start in range(0, len(recordings), _AT_ONCE):
+        some = recordings[start : start + _AT_ONCE]
+        stops = [min(r.signals["audio"].steps, _LONGEST) for r in some]
+        given = excerpt([r.signals["audio"] for r in some], [0] * len(stops), stops, model.margin)
+        known = [model.adapt(r) for r in some]
+        adapted = {stream: stack([one[stream] for one in known]) for stream in model.fronts}
+        yield model.batch(given.to(device), adapted, model.side_indices(some), torch.arange(len(some), device=device), None)
