@@ -5,10 +5,10 @@ Shapes are written (batch, steps, dimensions). Times are exact: samples, steps, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -95,6 +95,15 @@ class Stream:
     def with_values(self, values: Tensor) -> Stream:
         """The same places, other values."""
         return replace(self, values=values)
+
+    def stretch(self, start: Tensor, steps: int) -> Stream:
+        """`steps` of each example from its own start (batch,) on; they must be there. The grid is that of the whole."""
+        import torch
+
+        place = start[:, None] + torch.arange(steps, device=start.device)
+        row = torch.arange(len(start), device=start.device)[:, None]
+        lengths = (self.lengths - start).clamp(0, steps)
+        return replace(self, values=self.values[row, place], lengths=lengths, counted=self.counted[row, place])
 
     def of(self, chosen: Tensor) -> Stream:
         """Only these examples: a mask or indices."""
@@ -183,11 +192,15 @@ class Score:
 
 @dataclass(frozen=True)
 class Loss:
-    """A sum over what is counted, its unit (`nats per frame`, ...) and the count: summable over processes."""
+    """A sum over what is counted, its unit (`nats per frame`, ...) and the count: summable over processes.
+
+    The objective takes `weight` times the value per count.
+    """
 
     value: Tensor
     count: Tensor
     unit: str
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -208,6 +221,23 @@ class Density(Protocol):
     @property
     def mean(self) -> Tensor:
         """The expected input (batch, steps, *shape)."""
+        ...
+
+
+@runtime_checkable
+class Sequential(Protocol):
+    """A density that is drawn step by step, each given those before: (batch, steps, 1)."""
+
+    def part(self, start: int, stop: int) -> Sequential:
+        """That of the latents from `start` to `stop`."""
+        ...
+
+    def walker(self, rows: int) -> Any:
+        """What goes on from part to part while `rows` recordings are drawn."""
+        ...
+
+    def pieces(self, keys: Tensor, temperature: float = 1.0, samples: int | None = None, walker: Any = None) -> Iterator[np.ndarray]:
+        """Steps (batch, some) float32 as they are drawn with keys (batch,)."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Latents or units -> sound: through the decoder to log-mel frames, and from those to samples.
+"""Latents or units -> sound: through the decoder to samples, or to log-mel frames and from those to samples.
 
 What the target front end took out of each recording (its mean and deviation) is put back: the recording's own for a
 reconstruction, the mean over a speaker's training recordings for a conversion or for units that come from a file.
@@ -6,22 +6,26 @@ reconstruction, the mean over a speaker's training recordings for a conversion o
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from untold.contract import UNKNOWN, Reconstructs, Recording, Tokenizes, Units
+from untold.contract import UNKNOWN, Reconstructs, Recording, Stream, Tokenizes, Units
 from untold.corpora import Corpus, Pieces
-from untold.driver import Model, one_stream
+from untold.driver import Model
 from untold.errors import UntoldError, unknown_name
 from untold.formats.tensors import read_tensors, write_tensors
-from untold.frontends import adapt
+from untold.frontends import adapt, mulaw
 from untold.frontends._spectral import SpectralFrontEnd
 from untold.frontends.logmel import invert
 from untold.layers import random
+from untold.layers.convolution import inside
 from untold.training.loader import AdaptedTable
 
 _LONGEST = 4 * 3600  # seconds of sound made of a units file at once: a number in a file must not fill the memory
@@ -44,20 +48,37 @@ def write_voices(path: Path, model: Model, corpus: Corpus | Pieces, adapted: Ada
         write_tensors(path, rows)
 
 
-class Resynthesis:
-    """Sound from latents of a model; raises `UntoldError` where the method cannot reconstruct."""
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be heard: latents (steps, dimensions), whose voice, what its frames are restored with, a name that the
+    random numbers come from, and its samples where they are known."""
 
-    def __init__(self, model: Model, run: Path, temperature: float = 0.0, seed: int = 0) -> None:
+    latents: Tensor
+    speaker: int
+    adapted: Mapping[str, Tensor]
+    name: str = ""
+    samples: int | None = None
+
+
+class Resynthesis:
+    """Sound from latents of a model; raises `UntoldError` where the method cannot reconstruct.
+
+    `temperature`: None for frames as the decoder expects them, and for samples as it draws them.
+    """
+
+    def __init__(self, model: Model, run: Path, temperature: float | None = None, seed: int = 0) -> None:
         if not isinstance(model.method, Reconstructs):
             raise UntoldError(f"{model.name} reconstructs nothing: only methods with a decoder do (untold list methods)")
-        self.model, self.temperature, self.seed = model, temperature, seed
-        front = model.fronts[model.method.target]
-        if not isinstance(front, SpectralFrontEnd) or front.matrix is not None:
-            raise UntoldError("there is no way back from this model's target to sound: its target must be logmel")
-        self.front = front
-        self.voices: Mapping[str, Tensor] = read_tensors(run / "voices.safetensors") if front.normalise != "none" else {}
+        self.model, self.method, self.temperature, self.seed = model, model.method, temperature, seed
+        self.front: Any = model.fronts[model.method.target]
+        self.in_samples = self.front.hop == 1
+        if not self.in_samples and (not isinstance(self.front, SpectralFrontEnd) or self.front.matrix is not None):
+            raise UntoldError("there is no way back from this model's target to sound: its target must be logmel, mulaw or waveform")
+        restored = not self.in_samples and self.front.normalise != "none"
+        self.at_once = 8 if self.in_samples else 1  # recordings that are best made together
+        self.voices: Mapping[str, Tensor] = read_tensors(run / "voices.safetensors") if restored else {}
         known = len(model.sides.get("speaker", [UNKNOWN]))
-        if not all(value.shape == (known, front.dimensions) and bool(value.isfinite().all()) for value in self.voices.values()):
+        if not all(value.shape == (known, self.front.dimensions) and bool(value.isfinite().all()) for value in self.voices.values()):
             raise UntoldError(f"{run / 'voices.safetensors'} does not fit the run: it is damaged")
 
     def speaker(self, name: str | None) -> int:
@@ -75,13 +96,21 @@ class Resynthesis:
 
     def of_recording(self, recording: Recording, speaker: int | None = None) -> np.ndarray:
         """A recording through the bottleneck and back (samples,) float32; with `speaker` in that speaker's voice."""
+        return joined([piece for (piece,) in self.pieces([self.wanted(recording, speaker)])])
+
+    def of_units(self, units: Units, speaker: int, name: str = "") -> np.ndarray:
+        """Sound (samples,) float32 of units alone, in a speaker's voice. Raises `UntoldError` for units of another alphabet or rate."""
+        return joined([piece for (piece,) in self.pieces([self.wanted_of_units(units, speaker, name)])])
+
+    def wanted(self, recording: Recording, speaker: int | None = None) -> Wanted:
+        """A recording's latents, to be heard in its own voice or that of `speaker`."""
         latents = torch.from_numpy(np.concatenate(list(self.model.chunks(recording, "bottleneck"))))
         own = adapt(self.front, recording.signals[self.front.stream]) if self.front.passes else {}
         adapted = own if speaker is None else {**own, **self._voice(speaker)}
-        return self._sound(latents, self.known(recording) if speaker is None else speaker, adapted)[: recording.signals["audio"].steps]
+        return Wanted(latents, self.known(recording) if speaker is None else speaker, adapted, recording.id, recording.signals["audio"].steps)
 
-    def of_units(self, units: Units, speaker: int) -> np.ndarray:
-        """Sound (samples,) float32 of units alone, in a speaker's voice. Raises `UntoldError` for units of another alphabet or rate."""
+    def wanted_of_units(self, units: Units, speaker: int, name: str = "") -> Wanted:
+        """The latents that units stand for. Raises `UntoldError` for units of another alphabet or rate."""
         method = self.model.method
         if not isinstance(method, Tokenizes) or not self.model.alphabet:
             raise UntoldError(f"{self.model.name} has no units to make sound from")
@@ -95,32 +124,75 @@ class Resynthesis:
         if units.grid.start(int(units.ends[-1])) > _LONGEST:
             raise UntoldError(f"units over {float(units.grid.start(int(units.ends[-1]))) / 3600:.1f} hours in one recording: cut them at {_LONGEST // 3600} hours")
         tokens = torch.from_numpy(units.framewise(int(units.ends[-1])))
-        latents = method.lookup(tokens[None])[0]
-        return self._sound(latents, speaker, self._voice(speaker))
+        return Wanted(method.lookup(tokens[None])[0], speaker, self._voice(speaker), name)
+
+    def pieces(self, wanted: Sequence[Wanted]) -> Iterator[list[np.ndarray]]:
+        """Sound as it is made: the next samples (some,) float32 of each."""
+        if self.in_samples:
+            yield from self._drawn(wanted)
+            return
+        for number, one in enumerate(wanted):
+            left = one.samples
+            for frames in self._frames(one):
+                sound = invert(frames)
+                sound = sound if left is None else sound[:left]
+                left = None if left is None else left - len(sound)
+                yield [sound if number == row else sound[:0] for row in range(len(wanted))]
 
     def _voice(self, speaker: int) -> dict[str, Tensor]:
         return {key: value[speaker][None] for key, value in self.voices.items()}
 
-    def frames(self, latents: Tensor, speaker: int, adapted: Mapping[str, Tensor]) -> Iterator[np.ndarray]:
-        """Log-mel frames (steps, bins) of latents (steps, dimensions), piece by piece."""
-        method = self.model.method
-        assert isinstance(method, Reconstructs)
-        grid = self.model.grid("bottleneck")
-        sides = {side: torch.tensor([speaker if side == "speaker" else 0], device=latents.device) for side in self.model.sides}
-        ratio = int(self.front.grid.rate / grid.rate)
-        for start in range(0, len(latents), _PIECE):
-            low, high = max(0, start - _OVERLAP), min(len(latents), start + _PIECE + _OVERLAP)
-            stop = min(len(latents), start + _PIECE)
-            with torch.no_grad():
-                density = method.decode(one_stream(latents[low:high], grid), sides)
-                keys = random.fold(torch.tensor([self.seed], device=latents.device), start)
-                drawn = density.sample(keys, self.temperature) if self.temperature else density.mean  # type: ignore[attr-defined]
-            whole = self.front.restore(drawn[:, (start - low) * ratio : (stop - low) * ratio], adapted)
-            yield whole[0].cpu().numpy()
+    def _decoded(self, latents: Tensor, lengths: Tensor, speakers: Sequence[int]) -> Any:
+        """The density over the target of latents (batch, steps, dimensions)."""
+        device = self.model.device()
+        sides = {side: torch.tensor([one if side == "speaker" else 0 for one in speakers], device=device) for side in self.model.sides}
+        stream = Stream(latents.to(device), lengths.to(device), inside(lengths, latents.shape[1]).to(device), self.model.grid("bottleneck"))
+        with torch.no_grad():
+            return self.method.decode(stream, sides)
 
-    def _sound(self, latents: Tensor, speaker: int, adapted: Mapping[str, Tensor]) -> np.ndarray:
-        latents = latents.to(self.model.device())
-        return joined([invert(frames) for frames in self.frames(latents, speaker, adapted)])
+    def _frames(self, one: Wanted) -> Iterator[np.ndarray]:
+        """Log-mel frames (steps, bins), piece by piece."""
+        ratio = int(self.front.grid.rate / self.model.grid("bottleneck").rate)
+        for start, stop, low, high in _stretches(len(one.latents)):
+            density = self._decoded(one.latents[None, low:high], torch.tensor([high - low]), [one.speaker])
+            if self.temperature is None:
+                drawn = density.mean
+            else:
+                drawn = density.sample(random.fold(self._key(one), start).to(self.model.device()), self.temperature)
+            adapted = {key: value.to(drawn.device) for key, value in one.adapted.items()}
+            yield self.front.restore(drawn[:, (start - low) * ratio : (stop - low) * ratio].detach(), adapted)[0].cpu().numpy()
+
+    def _drawn(self, wanted: Sequence[Wanted]) -> Iterator[list[np.ndarray]]:
+        """Samples of all recordings at once, piece by piece; a recording that is over gives empty ones."""
+        ratio = int(self.front.grid.rate / self.model.grid("bottleneck").rate)
+        lengths = torch.tensor([len(one.latents) for one in wanted])
+        ends = [min(len(one.latents) * ratio, one.samples or len(one.latents) * ratio) for one in wanted]
+        latents = nn.utils.rnn.pad_sequence([one.latents for one in wanted], batch_first=True)
+        keys = torch.cat([self._key(one) for one in wanted])
+        walker, at = None, 0
+        for start, stop, low, high in _stretches(latents.shape[1]):
+            density = self._decoded(latents[:, low:high], (lengths - low).clamp(0, high - low), [one.speaker for one in wanted])
+            part = density.part(start - low, stop - low)
+            walker = part.walker(len(wanted)) if walker is None else walker
+            for piece in part.pieces(keys, self.temperature or 1.0, walker=walker):
+                yield [self._heard(piece[row, : max(0, end - at)]) for row, end in enumerate(ends)]
+                at += piece.shape[1]
+
+    def _heard(self, drawn: np.ndarray) -> np.ndarray:
+        """Classes or values -> samples."""
+        classes = getattr(self.front, "classes", None)
+        return mulaw.invert(drawn.astype(np.int64), bits=self.front.bits) if classes else drawn
+
+    def _key(self, one: Wanted) -> Tensor:
+        """The key of a recording: that of its name, whatever is made beside it."""
+        return random.fold(torch.tensor([self.seed]), int.from_bytes(hashlib.sha256(one.name.encode()).digest()[:7], "big"))
+
+
+def _stretches(steps: int) -> Iterator[tuple[int, int, int, int]]:
+    """Pieces of latents: start, stop, and from where to where they are decoded."""
+    for start in range(0, steps, _PIECE):
+        stop = min(steps, start + _PIECE)
+        yield start, stop, max(0, start - _OVERLAP), min(steps, stop + _OVERLAP)
 
 
 def joined(pieces: Sequence[np.ndarray]) -> np.ndarray:

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 def main() -> None:
     """Runs each kernel on something small; Numba keeps the result on disk."""
+    from untold.decoders import _walk
     from untold.evaluation import _dtw
 
     _dtw.warm()
+    _walk.warm()
 
 
 if __name__ == "__main__":

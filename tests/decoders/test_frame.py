@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -29,7 +30,7 @@ def test_the_density_equals_that_of_torch_and_integrates_to_one() -> None:
 
 def test_frames_of_other_speakers_are_others_and_padding_scores_nothing() -> None:
     torch.manual_seed(0)
-    decoder = build(Settings(width=16), 6, 3, 2, {"speaker": 4})
+    decoder = build(Settings(width=16), 6, SimpleNamespace(dimensions=3), 2, {"speaker": 4})
     latents = stream(torch.randn(1, 5, 6))
     means = [decoder(Conditions({"latents": latents}, {"speaker": torch.tensor([s])})).mean for s in (0, 1)]
     assert means[0].shape == (1, 10, 3)

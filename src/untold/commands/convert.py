@@ -14,12 +14,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="SOURCE", help="recordings to convert")
     parser.add_argument("--to", required=True, metavar="SPEAKER", help="a speaker of the training set")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the sounds")
-    parser.add_argument("--temperature", type=float, default=0.0, metavar="T", help="how far frames are drawn around what the decoder expects (0: not at all)")
+    parser.add_argument("--temperature", type=float, metavar="T", help="how far is drawn from what the decoder expects (frames: not at all; samples: 1)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the phases that the sound begins with (0)")
 
 
 def run(
-    run_folder: Path, source: str, *, to: str, out: Path, temperature: float = 0.0, seed: int = 0, force: bool = False,
+    run_folder: Path, source: str, *, to: str, out: Path, temperature: float | None = None, seed: int = 0, force: bool = False,
     device: str = "auto", threads: int | None = None, limit: int | None = None, quiet: bool = False,
 ) -> Path:
     """Writes a wav file a recording in the voice of `to` and gives their folder."""

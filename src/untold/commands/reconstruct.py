@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from untold.commands._options import machine, opened
 from untold.commands._terminal import Terminal
 from untold.errors import UntoldError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from untold.resynthesis import Resynthesis, Wanted
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,27 +25,28 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--from-units", type=Path, metavar="FILE", help="a units.jsonl of this model, in place of recordings")
     parser.add_argument("--speaker", metavar="NAME", help="in whose voice (default: the recording's own; unknown for a units file)")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the sounds")
-    parser.add_argument("--temperature", type=float, default=0.0, metavar="T", help="how far frames are drawn around what the decoder expects (0: not at all)")
+    parser.add_argument("--temperature", type=float, metavar="T", help="how far is drawn from what the decoder expects (frames: not at all; samples: 1)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the phases that the sound begins with (0)")
 
 
 def run(
     run_folder: Path, source: str | None = None, *, out: Path, from_units: Path | None = None, speaker: str | None = None,
-    temperature: float = 0.0, seed: int = 0, force: bool = False, device: str = "auto", threads: int | None = None, limit: int | None = None, quiet: bool = False,
+    temperature: float | None = None, seed: int = 0, force: bool = False, device: str = "auto", threads: int | None = None, limit: int | None = None, quiet: bool = False,
 ) -> Path:
     """Writes a wav file a recording and gives their folder. What was made before an interruption is kept."""
     import torch
 
-    from untold.formats._writing import inside, make_folder
-    from untold.formats.sound import write_wav
+    from untold.formats._writing import make_folder
     from untold.formats.units import read_units
     from untold.resynthesis import Resynthesis
     from untold.runs import Run
 
     if (source is None) == (from_units is None):
         raise UntoldError("give recordings, or a units file with --from-units (one of them)")
-    if not 0 <= temperature <= 10 or not 0 <= seed < 1 << 63:
-        raise UntoldError(f"--temperature {temperature} --seed {seed}: from 0 to 10, and a whole number from 0, expected")
+    if temperature is not None and not 0 < temperature <= 10:
+        raise UntoldError(f"--temperature {temperature}: above 0 and up to 10 expected")
+    if not 0 <= seed < 1 << 63:
+        raise UntoldError(f"--seed {seed}: a whole number from 0 expected")
     where = machine(device, threads)
     terminal = Terminal(quiet)
     torch.manual_seed(seed)
@@ -50,9 +59,9 @@ def run(
         if len(empty) == len(units):
             raise UntoldError(f"{from_units} holds no units, only empty lines such as that of {empty[0]}: there is nothing to make sound from")
         make_folder(out, force=force)
-        for name, one in terminal.over(units.items(), len(units), "recordings", "making sound"):
-            if len(one.tokens):
-                write_wav(inside(out, name, ".wav"), back.of_units(one, index))
+        full = [(name, one) for name, one in units.items() if len(one.tokens)]
+        seconds = sum(float(one.grid.start(int(one.ends[-1]))) for _, one in full)
+        _write(back, ((name, back.wanted_of_units(one, index, name)) for name, one in full), seconds, out, terminal)
         if empty:
             terminal.result(f"skipped: {len(empty)} without units ({', '.join(empty[:10])})")
     else:
@@ -60,9 +69,33 @@ def run(
         told = None if speaker is None else back.speaker(speaker)
         corpus = opened(source, terminal, limit=limit)
         make_folder(out, force=force)
-        with terminal.bar(corpus.seconds, "s of sound", "making sound") as bar:
-            for recording in corpus:
-                write_wav(inside(out, recording.id, ".wav"), back.of_recording(recording, told))
-                bar.advance(recording.signals["audio"].steps / 16000)
+        _write(back, ((recording.id, back.wanted(recording, told)) for recording in corpus), corpus.seconds, out, terminal)
     terminal.result(f"{out}")
     return out
+
+
+def _write(back: Resynthesis, wanted: Iterable[tuple[str, Wanted]], seconds: float, out: Path, terminal: Terminal) -> None:
+    """A wav file each, as many at once as the decoder likes. After Ctrl-C what was drawn so far is written too."""
+    from untold.formats._writing import inside
+    from untold.formats.sound import write_wav
+    from untold.resynthesis import joined
+
+    left = iter(wanted)
+    with terminal.bar(seconds, "s of sound", "making sound") as bar:
+        while group := list(islice(left, back.at_once)):
+            made: list[list[np.ndarray]] = [[] for _ in group]
+
+            def keep(group: list[tuple[str, Wanted]] = group, made: list[list[np.ndarray]] = made) -> None:
+                for (name, _), pieces in zip(group, made, strict=True):
+                    if pieces:
+                        write_wav(inside(out, name, ".wav"), joined(pieces))
+
+            try:
+                for pieces in back.pieces([one for _, one in group]):
+                    for row, piece in zip(made, pieces, strict=True):
+                        row.append(piece)
+                    bar.advance(sum(len(piece) for piece in pieces) / 16000)
+            except KeyboardInterrupt:
+                keep()
+                raise
+            keep()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,7 @@ from torch.nn import functional
 
 from untold import settings
 from untold.contract import Conditions, Stream
+from untold.errors import UntoldError
 from untold.layers import random
 from untold.layers.convolution import Convolution, ResidualConvolution
 from untold.settings import setting
@@ -78,6 +80,8 @@ class FrameDecoder(nn.Module):
         return GaussianDensity(self.leave(x.values).float(), self.log_scale.clamp(min=-7))
 
 
-def build(settings: Settings, dimensions: int, out: int, ratio: int, sides: dict[str, int]) -> FrameDecoder:
-    """The decoder from latents of `dimensions` to frames of `out` dimensions, `ratio` frames a latent."""
-    return FrameDecoder(settings, dimensions, out, ratio, sides)
+def build(settings: Settings, dimensions: int, target: Any, ratio: int, sides: dict[str, int]) -> FrameDecoder:
+    """The decoder from latents of `dimensions` to frames of the front end `target`, `ratio` frames a latent."""
+    if getattr(target, "classes", None):
+        raise UntoldError("decoder = 'frame' predicts numbers, not classes: take another target, or decoder = 'wavenet'")
+    return FrameDecoder(settings, dimensions, target.dimensions, ratio, sides)

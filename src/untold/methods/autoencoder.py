@@ -12,12 +12,13 @@ lectures 000 to 002. The slowness penalty stands here as the alternative that co
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from untold import settings
 from untold.contract import Batch, Conditions, Density, Loss, Phase, Player, Reports, Stage, Stream
@@ -29,13 +30,14 @@ from untold.settings import Choice, choice, setting
 
 CAPABILITIES = ("Learns", "Encodes", "Tokenizes", "Reconstructs")
 _SALT = 0xA0
+_SAMPLES = 8000  # steps a second from which on steps are samples, not frames
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(settings.Settings):
     input: Choice = choice("frontends", "mfcc", help="what the encoder hears")
     target: Choice = choice("frontends", "logmel", normalise="file", help="what the decoder predicts")
-    sound: str = setting("logmel", choices=("logmel", "none"), help="what a second decoder predicts for the ear, where the target has no way back")
+    sound: str = setting("logmel", choices=("logmel", "mulaw", "waveform", "none"), help="what a second decoder predicts for the ear, where the target has no way back")
     encoder: Choice = choice("encoders", "convolutions", help="frames -> vectors")
     bottleneck: Choice = choice("bottlenecks", "identity", help="what limits the code")
     decoder: Choice = choice("decoders", "frame", help="code -> target")
@@ -48,6 +50,7 @@ class Settings(settings.Settings):
     sides: tuple[str, ...] = setting(("speaker",), help="side information that the decoder is told")
     hide_sides: float = setting(0.1, low=0.0, high=1.0, help="how often a side is hidden in training (unknown)")
     crop: float = setting(1.6, low=0.05, high=3600.0, help="seconds of a training example")
+    window: float = setting(0.32, low=0.001, high=3600.0, help="seconds of each example that a decoder of samples predicts")
     batch: int = setting(48, low=1, high=65536, help="examples a step")
     learning_rate: float = setting(1e-3, low=0.0, high=1.0, help="of Adam")
     constant: float = setting(0.5, low=0.0, high=1.0, help="share of training before the rate falls linearly to zero")
@@ -70,8 +73,8 @@ class Autoencoder(nn.Module):
         latent_rate = source.grid.rate / self.encoder.stride
         self.ratio = target.grid.rate / latent_rate
         told = {side: sides[side] for side in settings.sides if side in sides}
-        self.decoder = settings.decoder.build(settings.condition_dimensions, target.dimensions, int(self.ratio), told)
-        self.sound = settings.sound_decoder.build(settings.condition_dimensions, fronts["sound"].dimensions, int(self.ratio), told) if "sound" in fronts else None
+        self.decoder = settings.decoder.build(settings.condition_dimensions, target, int(self.ratio), told)
+        self.sound = settings.sound_decoder.build(settings.condition_dimensions, fronts["sound"], int(fronts["sound"].grid.rate / latent_rate), told) if "sound" in fronts else None
         self.target = "target" if self.sound is None else "sound"
         self.alphabet: int | None = self.bottleneck.alphabet
         more = ("codeword_posteriors",) if self.alphabet else ()
@@ -95,16 +98,37 @@ class Autoencoder(nn.Module):
             latents = latents.with_values(jitter(latents.values, latents.lengths, batch.keys, self.settings.p_each_side))
         sides = self.hidden(batch) if self.training else batch.sides
         condition = self.condition(latents)
-        nats = -self.decoder(Conditions({"latents": condition}, sides)).log_prob(target)
-        losses = {"reconstruction": Loss(nats.sum(), target.counted.sum(), "nats per frame"), **losses}
+        told, heard = self.windowed(condition, target, batch.keys)
+        nats = -self.decoder(Conditions({"latents": told}, sides)).log_prob(heard)
+        losses = {"reconstruction": self.lost(nats, heard, x), **losses}
         if self.sound is not None:
             heard, detached = batch.streams["sound"], condition.with_values(condition.values.detach())
+            keys = batch.keys
             if self.training and self.settings.sound_share < 1:
-                chosen = random.uniform(batch.keys, (), _SALT - 1) < self.settings.sound_share
-                heard, detached, sides = heard.of(chosen), detached.of(chosen), {side: value[chosen] for side, value in sides.items()}
+                chosen = random.uniform(keys, (), _SALT - 1) < self.settings.sound_share
+                heard, detached, sides, keys = heard.of(chosen), detached.of(chosen), {side: value[chosen] for side, value in sides.items()}, keys[chosen]
+            detached, heard = self.windowed(detached, heard, keys)
             nats = -self.sound(Conditions({"latents": detached}, sides)).log_prob(heard)
-            losses["sound"] = Loss(nats.sum(), heard.counted.sum(), "nats per frame")
+            losses["sound"] = self.lost(nats, heard, x)
         return losses
+
+    def windowed(self, condition: Stream, target: Stream, keys: Tensor) -> tuple[Stream, Stream]:
+        """In training, of samples, `window` of each example, begun at a latent drawn with its key: conditions, and what they stand for."""
+        if not self.training or target.grid.rate < _SAMPLES:
+            return condition, target
+        ratio, steps = int(target.grid.rate / condition.grid.rate), condition.values.shape[1]
+        rows = min(steps, max(1, round(self.settings.window * float(condition.grid.rate))))
+        start = (random.uniform(keys, (), _SALT - 2) * (steps - rows + 1)).long().clamp(max=steps - rows)
+        short = max(0, steps * ratio - target.values.shape[1])
+        whole = replace(target, values=functional.pad(target.values, (0, 0, 0, short)), counted=functional.pad(target.counted, (0, short)))
+        return condition.stretch(start, rows), whole.stretch(start * ratio, rows * ratio)
+
+    @staticmethod
+    def lost(nats: Tensor, target: Stream, x: Stream) -> Loss:
+        """Nats of a target, weighed as if they were counted by the input's frames: what the bottleneck asks weighs the same."""
+        if target.grid.rate < _SAMPLES:
+            return Loss(nats.sum(), target.counted.sum(), "nats per frame")
+        return Loss(nats.sum(), target.counted.sum(), "nats per sample", float(target.grid.rate / x.grid.rate))
 
     def hidden(self, batch: Batch) -> dict[str, Tensor]:
         """The sides with `hide_sides` of them unknown (index 0), drawn per example."""
@@ -172,7 +196,7 @@ def inputs(settings: Settings) -> dict[str, Choice]:
     """The front ends that the method wants, by the name of their stream."""
     wanted = {"input": settings.input, "target": settings.target}
     if settings.sound != "none" and settings.target.name != settings.sound:
-        wanted["sound"] = Choice.of("frontends", settings.sound, normalise="file")
+        wanted["sound"] = Choice.of("frontends", settings.sound, **({"normalise": "file"} if settings.sound == "logmel" else {}))
     return wanted
 
 

@@ -213,9 +213,9 @@ def rate(player: Player, step: int, steps: int | None) -> float:
 
 
 def _step(losses: dict[str, Loss], player: Player, optimiser: torch.optim.Optimizer, learning_rate: float, state: _State) -> tuple[dict[str, tuple[float, str]], bool]:
-    """One step down the sum of the losses per count, over all processes; no step is taken where something is not finite."""
+    """One step down the weighted sum of the losses per count, over all processes; no step is taken where something is not finite."""
     counts = {name: summed(loss.count.detach()).clamp(min=1) for name, loss in losses.items()}
-    objective = torch.stack([loss.value / counts[name] for name, loss in losses.items()]).sum()
+    objective = torch.stack([loss.weight * loss.value / counts[name] for name, loss in losses.items()]).sum()
     optimiser.zero_grad(set_to_none=True)
     state.accelerator.backward(objective)
     gradients = [p.grad for p in player.parameters if p.grad is not None]

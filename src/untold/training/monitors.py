@@ -57,7 +57,7 @@ def findings(
             out.append(Finding("warning", f"The most frequent unit covers {share:.0%} of the time (long pauses do that)."))
     if use:
         gain, full = use["shuffled"] - use["true"], use["zero"] - use["true"]
-        sentence = f"nats per frame: {use['true']:.2f} with the true latents, {use['shuffled']:.2f} with another recording's, {use['zero']:.2f} with none"
+        sentence = f"nats: {use['true']:.2f} with the true latents, {use['shuffled']:.2f} with another recording's, {use['zero']:.2f} with none"
         if gain < 0.02 * max(1.0, abs(use["true"])) or full <= 0:
             out.append(Finding("bad", f"The decoder ignores the latents ({sentence}). Price them less, give free bits, or weaken the decoder."))
         else:

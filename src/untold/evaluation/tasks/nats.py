@@ -1,6 +1,6 @@
 """Nats per frame that a model loses; with another recording's latents, and with none: does its decoder use them?
 
-Stretches of eight seconds at most, each recording from its beginning. Nats of different targets (log-mel, cepstra) cannot
+Stretches of eight seconds at most (one second of samples), each recording from its beginning. Nats of different targets (log-mel, cepstra) cannot
 be compared: the stream stands in the row. What `Scores` gives its own nats, what `Reconstructs` those of its target.
 """
 
@@ -26,7 +26,7 @@ NEEDS = "model"
 
 LATENTS = ("true", "shuffled", "zero")
 _AT_ONCE = 8
-_LONGEST = 8 * 16000
+_LONGEST = {"frame": 8, "sample": 1}  # seconds of a recording
 
 
 def measure(subject: Any, corpus: Any, options: TaskOptions) -> list[Score]:
@@ -43,13 +43,14 @@ def measure(subject: Any, corpus: Any, options: TaskOptions) -> list[Score]:
     order = np.random.default_rng(options.seed).permutation(len(recordings))  # a neighbour is then of another speaker, mostly
     lost: dict[str, list[float]] = {}
     counts: list[float] = []
-    for batch in options.over(_batches(model, [recordings[i] for i in order]), -(-len(order) // _AT_ONCE), "nats"):
+    stream = method.target if isinstance(method, Reconstructs) else method.reads
+    step = "sample" if model.fronts[stream].hop == 1 else "frame"
+    for batch in options.over(_batches(model, [recordings[i] for i in order], _LONGEST[step]), -(-len(order) // _AT_ONCE), "nats"):
         found, count = lost_nats(model, batch)
         counts += count.tolist()
         for name, values in found.items():
             lost.setdefault(name, []).extend(values.tolist())
-    stream = method.target if isinstance(method, Reconstructs) else method.reads
-    said = {"unit": "nats per frame", "stream": stream, "longest": "8 s"}
+    said = {"unit": f"nats per {step}", "stream": stream, "longest": f"{_LONGEST[step]} s"}
     of = [groups[i] for i in order]
     return [
         measured(
@@ -84,12 +85,12 @@ def _shuffled(latents: Stream) -> Stream:
     return replace(latents, values=values)
 
 
-def _batches(model: Model, recordings: Sequence[Recording]) -> Iterator[Batch]:
+def _batches(model: Model, recordings: Sequence[Recording], seconds: int) -> Iterator[Batch]:
     """A few recordings at a time, the beginning of each."""
     device = model.device()
     for start in range(0, len(recordings), _AT_ONCE):
         some = recordings[start : start + _AT_ONCE]
-        stops = [min(r.signals["audio"].steps, _LONGEST) for r in some]
+        stops = [min(r.signals["audio"].steps, seconds * 16000) for r in some]
         given = excerpt([r.signals["audio"] for r in some], [0] * len(stops), stops, model.margin)
         known = [model.adapt(r) for r in some]
         adapted = {stream: stack([one[stream] for one in known]) for stream in model.fronts}
