@@ -412,6 +412,17 @@ class Scores(Protocol):
         ...
 
 
+@runtime_checkable
+class Samples(Protocol):
+    """Makes what it hears out of random keys and sides alone."""
+
+    makes: str  # the input stream
+
+    def draw(self, steps: int, sides: Mapping[str, Tensor], keys: Tensor, temperature: float = 1.0) -> Iterator[np.ndarray]:
+        """The next steps (batch, some), until there are `steps`, drawn with keys (batch,)."""
+        ...
+
+
 def total(parts: Iterable[Mapping[str, Tensor]]) -> dict[str, Tensor]:
     """The sum of statistics, key by key."""
     out: dict[str, Tensor] = {}

@@ -21,7 +21,7 @@ from untold.corpora import Corpus, Pieces
 from untold.driver import Model
 from untold.errors import UntoldError, unknown_name
 from untold.formats.tensors import read_tensors, write_tensors
-from untold.frontends import adapt, mulaw
+from untold.frontends import adapt
 from untold.frontends._spectral import SpectralFrontEnd
 from untold.frontends.logmel import invert
 from untold.layers import random
@@ -29,6 +29,7 @@ from untold.layers.convolution import inside
 from untold.training.loader import AdaptedTable
 
 _LONGEST = 4 * 3600  # seconds of sound made of a units file at once: a number in a file must not fill the memory
+LONGEST_DRAWN = 3600  # seconds of one sound that are drawn sample by sample, which takes most of an hour
 _PIECE, _OVERLAP = 1500, 50  # latents that are decoded at once, and how many more on each side
 
 
@@ -83,12 +84,7 @@ class Resynthesis:
 
     def speaker(self, name: str | None) -> int:
         """The index of a speaker of the training set; `unknown` is 0."""
-        known = self.model.sides.get("speaker", [UNKNOWN])
-        if name is None or name == UNKNOWN:
-            return 0
-        if name not in known:
-            raise unknown_name("speaker in this model's training set", name, known)
-        return known.index(name)
+        return speaker_index(self.model, name)
 
     def known(self, recording: Recording) -> int:
         """The index of a recording's speaker, 0 when the model was not trained on them."""
@@ -104,6 +100,7 @@ class Resynthesis:
 
     def wanted(self, recording: Recording, speaker: int | None = None) -> Wanted:
         """A recording's latents, to be heard in its own voice or that of `speaker`."""
+        self._drawable(recording.signals["audio"].steps / 16000, recording.id)
         latents = torch.from_numpy(np.concatenate(list(self.model.chunks(recording, "bottleneck"))))
         own = adapt(self.front, recording.signals[self.front.stream]) if self.front.passes else {}
         adapted = own if speaker is None else {**own, **self._voice(speaker)}
@@ -123,6 +120,7 @@ class Resynthesis:
             raise UntoldError("there are no units to make sound from (an empty sequence)")
         if units.grid.start(int(units.ends[-1])) > _LONGEST:
             raise UntoldError(f"units over {float(units.grid.start(int(units.ends[-1]))) / 3600:.1f} hours in one recording: cut them at {_LONGEST // 3600} hours")
+        self._drawable(float(units.grid.start(int(units.ends[-1]))), name)
         tokens = torch.from_numpy(units.framewise(int(units.ends[-1])))
         return Wanted(method.lookup(tokens[None])[0], speaker, self._voice(speaker), name)
 
@@ -138,6 +136,10 @@ class Resynthesis:
                 sound = sound if left is None else sound[:left]
                 left = None if left is None else left - len(sound)
                 yield [sound if number == row else sound[:0] for row in range(len(wanted))]
+
+    def _drawable(self, seconds: float, name: str) -> None:
+        if self.in_samples and seconds > LONGEST_DRAWN:
+            raise UntoldError(f"{name}: {seconds / 3600:.1f} hours in one piece are too long to be drawn sample by sample: cut them at {LONGEST_DRAWN // 3600} hour")
 
     def _voice(self, speaker: int) -> dict[str, Tensor]:
         return {key: value[speaker][None] for key, value in self.voices.items()}
@@ -175,17 +177,22 @@ class Resynthesis:
             part = density.part(start - low, stop - low)
             walker = part.walker(len(wanted)) if walker is None else walker
             for piece in part.pieces(keys, self.temperature or 1.0, walker=walker):
-                yield [self._heard(piece[row, : max(0, end - at)]) for row, end in enumerate(ends)]
+                yield [part[: max(0, end - at)] for part, end in zip(self.front.heard(piece), ends, strict=True)]
                 at += piece.shape[1]
-
-    def _heard(self, drawn: np.ndarray) -> np.ndarray:
-        """Classes or values -> samples."""
-        classes = getattr(self.front, "classes", None)
-        return mulaw.invert(drawn.astype(np.int64), bits=self.front.bits) if classes else drawn
 
     def _key(self, one: Wanted) -> Tensor:
         """The key of a recording: that of its name, whatever is made beside it."""
         return random.fold(torch.tensor([self.seed]), int.from_bytes(hashlib.sha256(one.name.encode()).digest()[:7], "big"))
+
+
+def speaker_index(model: Model, name: str | None) -> int:
+    """The index of a speaker of the training set, 0 for `unknown` or None. Raises `UntoldError` for one that was not in it."""
+    known = model.sides.get("speaker", [UNKNOWN])
+    if name is None or name == UNKNOWN:
+        return 0
+    if name not in known:
+        raise unknown_name("speaker in this model's training set", name, known)
+    return known.index(name)
 
 
 def _stretches(steps: int) -> Iterator[tuple[int, int, int, int]]:

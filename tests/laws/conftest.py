@@ -17,6 +17,7 @@ from untold.settings import Settings
 # settings that make a method small enough for a test; a method that needs none is taken as it is
 SMALL = {
     "autoencoder": {"encoder": {"width": 24, "dense": 1}, "decoder": {"width": 16}, "condition_dimensions": 12, "batch": 4, "crop": 0.5},
+    "wavenet": {"decoder": {"channels": 16, "skips": 16, "layers": 4, "cycles": 1, "head": 16}, "batch": 4, "crop": 0.1, "sides": ["speaker"]},
     "mixture": {"components": 8, "frames": 600, "passes": 4, "batch": 4, "crop": 0.5},
 }
 BOTTLENECKS = {"vq": {"size": 16, "dimensions": 8}, "gaussian": {"dimensions": 8}, "identity": {"dimensions": 8}}

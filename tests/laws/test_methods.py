@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from untold import registry
-from untold.contract import Encodes, Fits, Learns, Reconstructs, Recording, Score, Scores, Tokenizes
+from untold.contract import Encodes, Fits, Learns, Reconstructs, Recording, Samples, Score, Scores, Tokenizes
 from untold.corpora import Corpus
 from untold.driver import Model
 from untold.evaluation._options import TaskOptions
@@ -24,7 +24,7 @@ from untold.training.preparation import adapted_table, warp
 if TYPE_CHECKING:
     from .conftest import Case
 
-PROTOCOLS = {"Learns": Learns, "Fits": Fits, "Encodes": Encodes, "Tokenizes": Tokenizes, "Reconstructs": Reconstructs, "Scores": Scores}
+PROTOCOLS = {"Learns": Learns, "Fits": Fits, "Encodes": Encodes, "Tokenizes": Tokenizes, "Reconstructs": Reconstructs, "Samples": Samples, "Scores": Scores}
 
 
 def trained(case: Case, corpus: Corpus, place: Path, steps: int = 6, seed: int = 0) -> tuple[Model, dict[str, torch.Tensor], list[float]]:
@@ -170,6 +170,24 @@ def test_nats_do_not_depend_on_the_order(case: Case, tiny: Corpus, tmp_path: Pat
     there, back = nats_of(model, list(tiny)), nats_of(model, list(tiny)[::-1])
     assert there[0].value == pytest.approx(back[0].value, rel=1e-5)
     assert np.isfinite(there[0].value)
+
+
+def test_samples_are_those_of_their_keys_in_any_company(case: Case, tiny: Corpus, tmp_path: Path) -> None:
+    model, *_ = trained(case, tiny, tmp_path)
+    method = model.method
+    if not isinstance(method, Samples):
+        pytest.skip("makes nothing of its own")
+
+    def drawn(*keys: int, steps: int = 700) -> np.ndarray:
+        sides = {side: torch.ones(len(keys), dtype=torch.int64) for side in model.sides}
+        with torch.no_grad():
+            return np.concatenate(list(method.draw(steps, sides, torch.tensor(keys))), 1)
+
+    some = drawn(5, 6, 7)
+    assert some.shape == (3, 700)
+    assert np.array_equal(drawn(7, 5), some[[2, 0]])
+    assert not np.array_equal(some[0], some[1])
+    assert np.array_equal(drawn(6, steps=300)[0], some[1, :300])
 
 
 def nats_of(model: Model, recordings: list[Recording]) -> list[Score]:

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from untold.commands import reconstruct
+from untold.commands._sounds import add_drawing
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -13,9 +14,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run_folder", metavar="RUN", type=Path, help="a trained run with a decoder")
     parser.add_argument("source", metavar="SOURCE", help="recordings to convert")
     parser.add_argument("--to", required=True, metavar="SPEAKER", help="a speaker of the training set")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the sounds")
-    parser.add_argument("--temperature", type=float, metavar="T", help="how far is drawn from what the decoder expects (frames: not at all; samples: 1)")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the phases that the sound begins with (0)")
+    add_drawing(parser)
 
 
 def run(

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from untold.commands._options import machine, opened
+from untold.commands._sounds import add_drawing, check_drawing, kept
 from untold.commands._terminal import Terminal
 from untold.errors import UntoldError
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from untold.resynthesis import Resynthesis, Wanted
 
 
@@ -24,9 +23,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="SOURCE", nargs="?", help="recordings to reconstruct")
     parser.add_argument("--from-units", type=Path, metavar="FILE", help="a units.jsonl of this model, in place of recordings")
     parser.add_argument("--speaker", metavar="NAME", help="in whose voice (default: the recording's own; unknown for a units file)")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the sounds")
-    parser.add_argument("--temperature", type=float, metavar="T", help="how far is drawn from what the decoder expects (frames: not at all; samples: 1)")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the phases that the sound begins with (0)")
+    add_drawing(parser)
 
 
 def run(
@@ -43,10 +40,7 @@ def run(
 
     if (source is None) == (from_units is None):
         raise UntoldError("give recordings, or a units file with --from-units (one of them)")
-    if temperature is not None and not 0 < temperature <= 10:
-        raise UntoldError(f"--temperature {temperature}: above 0 and up to 10 expected")
-    if not 0 <= seed < 1 << 63:
-        raise UntoldError(f"--seed {seed}: a whole number from 0 expected")
+    check_drawing(temperature, seed)
     where = machine(device, threads)
     terminal = Terminal(quiet)
     torch.manual_seed(seed)
@@ -75,27 +69,12 @@ def run(
 
 
 def _write(back: Resynthesis, wanted: Iterable[tuple[str, Wanted]], seconds: float, out: Path, terminal: Terminal) -> None:
-    """A wav file each, as many at once as the decoder likes. After Ctrl-C what was drawn so far is written too."""
-    from untold.formats._writing import inside
-    from untold.formats.sound import write_wav
-    from untold.resynthesis import joined
-
+    """A wav file each, as many at once as the decoder likes."""
     left = iter(wanted)
     with terminal.bar(seconds, "s of sound", "making sound") as bar:
         while group := list(islice(left, back.at_once)):
-            made: list[list[np.ndarray]] = [[] for _ in group]
-
-            def keep(group: list[tuple[str, Wanted]] = group, made: list[list[np.ndarray]] = made) -> None:
-                for (name, _), pieces in zip(group, made, strict=True):
-                    if pieces:
-                        write_wav(inside(out, name, ".wav"), joined(pieces))
-
-            try:
+            with kept(out, [name for name, _ in group]) as made:
                 for pieces in back.pieces([one for _, one in group]):
                     for row, piece in zip(made, pieces, strict=True):
                         row.append(piece)
                     bar.advance(sum(len(piece) for piece in pieces) / 16000)
-            except KeyboardInterrupt:
-                keep()
-                raise
-            keep()

@@ -47,13 +47,28 @@ class MuLaw(FrontEnd):
     def __init__(self, bits: int) -> None:
         super().__init__()
         self.dimensions, self.hop, self.margin, self.grid = 1, 1, 0, sound_grid(1)
-        self.bits, self.classes = bits, 2**bits
+        self.bits, self.classes, self.values = bits, 2**bits, 2**bits
 
     def forward(self, given: Excerpt, adapted: Mapping[str, Tensor], keys: Tensor | None = None) -> Stream:
         """Classes (batch, samples, 1) int64; that of silence beyond the lengths."""
         lengths, counted = self.places(given)
         values = encode(given.samples[:, given.margin : given.margin + given.longest] * counted, self.bits)
         return Stream(values[..., None], lengths, counted, self.grid)
+
+    def heard(self, drawn: np.ndarray) -> np.ndarray:
+        """Classes, as integers or floats, -> the samples float32 that they stand for."""
+        return decode(torch.from_numpy(drawn.astype(np.int64)), self.bits).numpy()
+
+    def between(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What lies within each class: from here to there, infinite at the ends of the scale."""
+        mu = float(self.classes - 1)
+        curve = 2 * (np.arange(1, self.classes) - 0.5) / mu - 1
+        edges = np.concatenate([[-np.inf], np.sign(curve) * np.expm1(np.abs(curve) * np.log1p(mu)) / mu, [np.inf]])
+        return edges[values], edges[values + 1]
+
+    def numbered(self, values: np.ndarray) -> np.ndarray:
+        """The number of each value: its class."""
+        return values
 
 
 def build(settings: Settings) -> MuLaw:

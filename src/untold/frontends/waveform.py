@@ -1,4 +1,4 @@
-"""The samples themselves, 16 000 a second, in [-1, 1]."""
+"""The samples themselves, 16 000 a second, in [-1, 1]; where they are counted, in 65 536 steps."""
 
 from __future__ import annotations
 
@@ -25,12 +25,26 @@ class Waveform(FrontEnd):
     def __init__(self) -> None:
         super().__init__()
         self.dimensions, self.hop, self.margin, self.grid = 1, 1, 0, sound_grid(1)
+        self.values = 65536
 
     def forward(self, given: Excerpt, adapted: Mapping[str, Tensor], keys: Tensor | None = None) -> Stream:
         """(batch, samples, 1) in [-1, 1]."""
         lengths, counted = self.places(given)
         values = given.samples[:, given.margin : given.margin + given.longest] * counted
         return Stream(values[..., None], lengths, counted, self.grid)
+
+    def heard(self, drawn: np.ndarray) -> np.ndarray:
+        """They are what is heard."""
+        return drawn
+
+    def between(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Half a step below and above each value, infinite at the ends of the scale."""
+        low, high = values - 1.0 / 65535, values + 1.0 / 65535
+        return np.where(low <= -1, -np.inf, low), np.where(high >= 1, np.inf, high)
+
+    def numbered(self, values: np.ndarray) -> np.ndarray:
+        """The number of each value's step, from 0."""
+        return np.round((values.astype(np.float64) + 1) / 2 * 65535).astype(np.int64)
 
 
 def build(settings: Settings) -> Waveform:

@@ -7,6 +7,7 @@ splittable pseudorandom number generators", OOPSLA 2014, figure 17) over key, sa
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -55,3 +56,8 @@ def normal(keys: Tensor, shape: tuple[int, ...], salt: int) -> Tensor:
     """Standard normal numbers (batch, *shape) float32, within 5.3, by the inverse of the distribution function."""
     centred = (2 * _bits(keys, shape, salt) + 1 - (1 << 24)).to(torch.float32) * 2.0**-24
     return torch.erfinv(centred) * math.sqrt(2.0)
+
+
+def hidden(sides: Mapping[str, Tensor], keys: Tensor, share: float, salt: int) -> dict[str, Tensor]:
+    """Side indices (batch,) by name with a `share` of them made unknown (index 0), drawn per example with keys (batch,)."""
+    return {side: value * (uniform(keys, (), salt + number) >= share) for number, (side, value) in enumerate(sides.items())}

@@ -96,7 +96,7 @@ class Autoencoder(nn.Module):
             losses["slowness"] = Loss(self.settings.slowness * change.sum(), latents.counted.sum(), "change per latent")
         if self.training and self.settings.p_each_side:
             latents = latents.with_values(jitter(latents.values, latents.lengths, batch.keys, self.settings.p_each_side))
-        sides = self.hidden(batch) if self.training else batch.sides
+        sides = random.hidden(batch.sides, batch.keys, self.settings.hide_sides, _SALT) if self.training else batch.sides
         condition = self.condition(latents)
         told, heard = self.windowed(condition, target, batch.keys)
         nats = -self.decoder(Conditions({"latents": told}, sides)).log_prob(heard)
@@ -129,14 +129,6 @@ class Autoencoder(nn.Module):
         if target.grid.rate < _SAMPLES:
             return Loss(nats.sum(), target.counted.sum(), "nats per frame")
         return Loss(nats.sum(), target.counted.sum(), "nats per sample", float(target.grid.rate / x.grid.rate))
-
-    def hidden(self, batch: Batch) -> dict[str, Tensor]:
-        """The sides with `hide_sides` of them unknown (index 0), drawn per example."""
-        out = {}
-        for number, (side, value) in enumerate(batch.sides.items()):
-            keep = random.uniform(batch.keys, (), _SALT + number) >= self.settings.hide_sides
-            out[side] = value * keep
-        return out
 
     def report(self) -> dict[str, float]:
         """What the bottleneck tells of its code."""

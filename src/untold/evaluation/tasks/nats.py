@@ -1,11 +1,14 @@
 """Nats per frame that a model loses; with another recording's latents, and with none: does its decoder use them?
 
-Stretches of eight seconds at most (one second of samples), each recording from its beginning. Nats of different targets (log-mel, cepstra) cannot
-be compared: the stream stands in the row. What `Scores` gives its own nats, what `Reconstructs` those of its target.
+Stretches of eight seconds at most (one second where a decoder of samples is asked three times), each recording from its
+beginning. Nats of different targets (log-mel, cepstra) cannot be compared: the stream stands in the row. What `Scores`
+gives its own nats, what `Reconstructs` those of its target. A density of samples is also given in bits per sample,
+`bits_per_dim`, beside codes without a network (`evaluation._samples`).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -19,14 +22,16 @@ from untold.driver import Model
 from untold.errors import UntoldError
 from untold.evaluation._groups import measured, ratio, resampled
 from untold.evaluation._options import TaskOptions
+from untold.evaluation._samples import Rivals
 from untold.frontends import excerpt, stack
 
-BETTER = {"nats": "lower"}
+BETTER = {"nats": "lower", "bits_per_dim": "lower"}
 NEEDS = "model"
 
 LATENTS = ("true", "shuffled", "zero")
 _AT_ONCE = 8
-_LONGEST = {"frame": 8, "sample": 1}  # seconds of a recording
+_LONGEST = 8  # seconds of a recording
+_DECODED = 1  # where samples are decoded with three kinds of latents
 
 
 def measure(subject: Any, corpus: Any, options: TaskOptions) -> list[Score]:
@@ -41,24 +46,32 @@ def measure(subject: Any, corpus: Any, options: TaskOptions) -> list[Score]:
         raise UntoldError(f"{corpus.name} has no recordings to measure on")
     what, groups = resampled(recordings)
     order = np.random.default_rng(options.seed).permutation(len(recordings))  # a neighbour is then of another speaker, mostly
+    stream = method.target if isinstance(method, Reconstructs) else method.reads
+    front: Any = model.fronts[stream]
+    step = "sample" if front.hop == 1 else "frame"
+    seconds = _DECODED if step == "sample" and isinstance(method, Reconstructs) else _LONGEST
+    rivals = Rivals(front) if step == "sample" and isinstance(method, Scores) else None
     lost: dict[str, list[float]] = {}
     counts: list[float] = []
-    stream = method.target if isinstance(method, Reconstructs) else method.reads
-    step = "sample" if model.fronts[stream].hop == 1 else "frame"
-    for batch in options.over(_batches(model, [recordings[i] for i in order], _LONGEST[step]), -(-len(order) // _AT_ONCE), "nats"):
+    for batch in options.over(_batches(model, [recordings[i] for i in order], seconds), -(-len(order) // _AT_ONCE), "nats"):
         found, count = lost_nats(model, batch)
         counts += count.tolist()
         for name, values in found.items():
             lost.setdefault(name, []).extend(values.tolist())
-    said = {"unit": f"nats per {step}", "stream": stream, "longest": f"{_LONGEST[step]} s"}
+        if rivals is not None:
+            rivals.hear(batch.streams[stream])
+    said = {"stream": stream, "longest": f"{seconds} s"}
     of = [groups[i] for i in order]
-    return [
-        measured(
-            "nats", "nats", "", "lower", ratio(of, np.array(values), np.array(counts), what), said | ({"latents": name} if name else {}),
-            draws=options.draws, seed=options.seed,
-        )
-        for name, values in lost.items()
-    ]
+
+    def row(metric: str, sums: Any, method: str = "", **more: str) -> Score:
+        pooled = ratio(of, np.asarray(sums, np.float64), np.array(counts), what)
+        return measured("nats", metric, "", "lower", pooled, said | more, draws=options.draws, seed=options.seed, method=method)
+
+    rows = [row("nats", values, unit=f"nats per {step}", **({"latents": name} if name else {})) for name, values in lost.items()]
+    if rivals is not None:
+        rows.append(row("bits_per_dim", np.array(lost[""]) / math.log(2), unit="bits per sample"))
+        rows += [row("bits_per_dim", bits, name, unit="bits per sample", **said) for name, (bits, said) in rivals.bits().items()]
+    return rows
 
 
 @torch.no_grad()
