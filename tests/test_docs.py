@@ -176,7 +176,7 @@ def test_table_of_metrics_is_what_the_tasks_measure():
     assert said == measured
 
 
-SETTINGS = ["autoencoder", "mixture", "bottlenecks/vq", "bottlenecks/gaussian", "bottlenecks/identity", "encoders/convolutions", "decoders/frame"]
+SETTINGS = ["autoencoder", "mixture", "wavenet", "bottlenecks/vq", "bottlenecks/gaussian", "bottlenecks/identity", "encoders/convolutions", "decoders/frame", "decoders/wavenet"]
 
 
 @pytest.mark.parametrize("part", SETTINGS)
@@ -187,7 +187,7 @@ def test_tables_of_settings_are_the_settings_with_their_defaults(part):
         if isinstance(value, dict):
             present[key] = value["name"]
         elif isinstance(value, list):
-            present[key] = ", ".join(value)
+            present[key] = ", ".join(value) or "none"
         elif isinstance(value, bool):
             present[key] = "yes" if value else "no"
     assert {row[0]: row[1] for row in table(f"settings: {part}")} == {key: str(value) for key, value in present.items()}

@@ -303,6 +303,7 @@ class Player:
     clip: float | None = None
     warm_up: int = 0  # steps in which the rate rises from zero
     constant: float = 1.0  # share of the phase after which the rate falls to zero, linearly
+    halved_at: tuple[int, ...] = ()  # steps from which on the rate is half of what it was before
 
 
 @runtime_checkable

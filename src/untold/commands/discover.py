@@ -32,7 +32,6 @@ def run(
     device: str = "auto", threads: int | None = None, limit: int | None = None, quiet: bool = False,
 ) -> Run:
     """Trains, tokenises, scores and writes the page; gives the RUN. Budget: the recipe's, or 10 minutes."""
-    from untold import registry
     from untold.commands._discovery import Discovery
     from untold.runs import resolve
     from untold.training import session
@@ -44,7 +43,7 @@ def run(
     name, _, words = method.partition(":")
     changes = parse_assignments([*words.split(","), *set] if words else list(set))
     resolve(name, changes)
-    default = registry.literals("recipes", name).get("MINUTES", 10.0) if name in registry.names("recipes") else 10.0
+    default = session.usual_minutes(name)
     wanted_steps, wanted_minutes = session.budget(steps, minutes, default, seed)
     wish = session.Wish(name, changes, seed, wanted_steps, wanted_minutes)
     corpus = opened(source, terminal, limit=limit)

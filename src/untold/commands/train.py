@@ -37,7 +37,7 @@ def run(
     where = machine(device, threads)
     processes(where)
     terminal = Terminal(quiet or not is_first())
-    wanted_steps, wanted_minutes = session.budget(steps, minutes, 10, seed)
+    wanted_steps, wanted_minutes = session.budget(steps, minutes, session.usual_minutes(name), seed)
     name, _, words = name.partition(":")
     changes = parse_assignments([*words.split(","), *set] if words else list(set))
     wish = session.Wish(name, changes, seed, wanted_steps, wanted_minutes, precision)

@@ -54,6 +54,7 @@ class Settings(settings.Settings):
     batch: int = setting(48, low=1, high=65536, help="examples a step")
     learning_rate: float = setting(1e-3, low=0.0, high=1.0, help="of Adam")
     constant: float = setting(0.5, low=0.0, high=1.0, help="share of training before the rate falls linearly to zero")
+    halve_at: tuple[int, ...] = setting((), help="steps at which the rate is halved")
 
 
 class Autoencoder(nn.Module):
@@ -83,7 +84,7 @@ class Autoencoder(nn.Module):
     # training ----------------------------------------------------------------------------------------------------
 
     def phases(self) -> Sequence[Phase]:
-        player = Player("all", tuple(self.parameters()), self.settings.learning_rate, warm_up=100, constant=self.settings.constant, clip=5.0)
+        player = Player("all", tuple(self.parameters()), self.settings.learning_rate, warm_up=100, constant=self.settings.constant, halved_at=self.settings.halve_at, clip=5.0)
         return (Phase("train", self.settings.batch, Fraction(self.settings.crop).limit_denominator(16000), players=(player,)),)
 
     def losses(self, batch: Batch, player: str = "all") -> dict[str, Loss]:

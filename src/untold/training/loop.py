@@ -205,8 +205,8 @@ def _plan(phase: Phase, times: list[float], state: _State, plan: Plan, share: fl
 
 
 def rate(player: Player, step: int, steps: int | None) -> float:
-    """The learning rate of a step: rises over `warm_up` steps, stays, and falls to zero after `constant` of the phase."""
-    value = player.learning_rate * min(1.0, (step + 1) / max(1, player.warm_up))
+    """The learning rate of a step: rises over `warm_up` steps, halves where it should, and falls to zero after `constant` of the phase."""
+    value = player.learning_rate * min(1.0, (step + 1) / max(1, player.warm_up)) * 0.5 ** sum(step >= at for at in player.halved_at)
     if steps is not None and player.constant < 1:
         value *= min(1.0, (steps - step) / (steps * (1 - player.constant)))
     return value

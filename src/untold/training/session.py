@@ -13,13 +13,13 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from untold import runs
+from untold import registry, runs
 from untold.corpora import Corpus, Pieces
 from untold.driver import Model
 from untold.errors import UntoldError
 from untold.formats._writing import make_folder
 from untold.resynthesis import write_voices
-from untold.training import checkpoint
+from untold.training import checkpoint, memory
 from untold.training.loop import Plan, train
 from untold.training.monitors import Progress
 from untold.training.preparation import adapted_table, training_split, warp
@@ -122,6 +122,7 @@ def perform(run: runs.Run, wish: Wish, corpus: Corpus, watcher: Watcher, device:
             warp(model, data, wish.seed, progress, resume / "warp.safetensors")
     with watcher.bar(len(data), "recordings", "normalising") as bar:
         adapted = adapted_table(model, data, resume / "adapted", bar.advance)
+    memory.check(model, data, adapted, wish.seed, wish.precision)
     plan = Plan(wish.steps, wish.minutes, dict(run.facts["planned"]["phases"]))
     reporter = Reporter(run, plan, place, wish, watcher)
 
@@ -194,6 +195,11 @@ class Reporter:
 def command_line() -> str:
     """What was typed, for run.json."""
     return " ".join(["untold", *sys.argv[1:]])
+
+
+def usual_minutes(name: str) -> float:
+    """The minutes that a recipe is meant for, 10 where it does not say."""
+    return float(registry.literals("recipes", name).get("MINUTES", 10.0)) if name in registry.names("recipes") else 10.0
 
 
 def budget(steps: int | None, minutes: float | None, default: float, seed: int = 0) -> tuple[int | None, float | None]:

@@ -1,0 +1,15 @@
+"""A WaveNet autoencoder for half an hour of two cores: the code of `vq_vae`, and a WaveNet that learns to speak it."""
+
+METHOD = "autoencoder"
+MINUTES = 30.0
+SETTINGS = {
+    "input": {"name": "mfcc", "normalise": "file", "warp": "random"},
+    "target": {"name": "mfcc", "normalise": "file", "warp": "file"},
+    "sound": "mulaw",
+    "encoder": {"name": "convolutions", "width": 320, "dense": 2},
+    "bottleneck": {"name": "vq", "size": 2048, "dimensions": 64},
+    "decoder": {"name": "frame", "width": 256, "layers": 0, "frame_layers": 0},
+    "sound_decoder": {"name": "wavenet", "channels": 64, "skips": 64},
+    "sound_share": 0.1,
+    "p_each_side": 0.2,
+}

@@ -1,0 +1,71 @@
+"""Will a step of training fit in memory? Reckoned before it begins, from what one example keeps for its gradient."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import torch
+from torch import Tensor
+
+from untold.contract import Phase
+from untold.corpora import Corpus, Pieces
+from untold.driver import Model
+from untold.errors import UntoldError
+from untold.training.loader import AdaptedTable, Loader
+from untold.training.processes import share
+
+_COPIES = 5  # of each weight: itself, its gradient, two moments of Adam, the average
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+def check(model: Model, corpus: Corpus | Pieces, adapted: AdaptedTable, seed: int, precision: str) -> None:
+    """Raises `UntoldError` with the numbers where a step of a learning phase keeps more than there is."""
+    free = available(model.device())
+    weights = sum(p.numel() * p.element_size() for p in model.parameters()) * _COPIES
+    for number, phase in enumerate(model.method.phases()):
+        if not phase.players:
+            continue
+        mine = -(-phase.batch // share()[1])
+        example = kept_by_an_example(model, corpus, adapted, seed, number, phase, precision)
+        needed = weights + mine * example
+        if needed > free:
+            fits = max(0, int((free - weights) / max(1, example)) * share()[1])
+            what = f"a batch of {fits} would fit (--set batch={fits})" if fits else "take a smaller network or shorter examples"
+            raise UntoldError(
+                f"{model.name} does not fit in memory: a step of {phase.batch} examples of {float(phase.crop):g} s keeps at least "
+                f"{needed / 1e9:.1f} GB and {free / 1e9:.1f} GB are free; {what}"
+            )
+
+
+def kept_by_an_example(model: Model, corpus: Corpus | Pieces, adapted: AdaptedTable, seed: int, number: int, phase: Phase, precision: str) -> float:
+    """Bytes that autograd keeps of one example, measured on a copy of the model."""
+    twin = copy.deepcopy(model).train()
+    own = {p.untyped_storage().data_ptr() for p in twin.parameters()}
+    batch = Loader(corpus, twin, replace(phase, batch=share()[1]), seed, number, adapted).batch(0)
+    kept: dict[int, int] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in own:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor), torch.autocast(model.device().type, torch.bfloat16, enabled=precision == "bf16"):
+        losses = twin.method.losses(batch, phase.players[0].name)
+    del losses
+    return float(sum(kept.values()))
+
+
+def available(device: torch.device) -> int:
+    """Bytes that can still be taken on a device, as its system and the limits of a container say."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    free = int(psutil.virtual_memory().available)
+    try:
+        limit, used = ((_CGROUP / name).read_text().strip() for name in ("memory.max", "memory.current"))
+        return min(free, int(limit) - int(used))
+    except (OSError, ValueError):  # no such limit here
+        return free
