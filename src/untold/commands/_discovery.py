@@ -93,7 +93,11 @@ class Discovery:
             self._measure(("nats",), self.subject, _health.held_out(self.corpus), split="held_out")
         if self.subject.alphabet:
             self._measure(("bits", "speaker_information"), ours, self.corpus)
+        if isinstance(self.model.method, Reconstructs):
+            self._measure(("conversion",), self.subject, self.corpus)
         if not self.corpus.tiers:
+            if isinstance(self.model.method, Reconstructs):
+                self._measure(("codec",), ours, self.corpus)
             self.absent.append("ABX, probes, PNMI and boundaries: the recordings have no labels in time.")
             return
         other = np.array([i for i, r in enumerate(self.corpus) if r.split == "evaluation"], np.int64)
@@ -102,6 +106,8 @@ class Discovery:
         if len(judged) > _LABELLED:
             judged = judged.select(np.sort(np.random.default_rng(0).permutation(len(judged))[:_LABELLED]))
             said["recordings"] = f"{_LABELLED} drawn"
+        if isinstance(self.model.method, Reconstructs):
+            self._measure(("codec",), ours, judged, **said)
         rivals: list[Subject] = [open_subject(what.replace("+", ","), corpus=judged, device=self.device) for what in _scoring.words(_scoring.YARDSTICKS)]
         if self.run.facts["method"] != "mixture":
             rivals.append(self._mixture())

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from untold.evaluation.scores import Row
 
 YARDSTICKS = "mfcc,mfcc:deltas=no,mfcc:normalise=none,mfcc:deltas=no+normalise=none"
-_TELL_APART = ("kind", "context", "accounting", "silence", "against", "latents")  # conventions that make two scores of a metric
+_TELL_APART = ("kind", "context", "accounting", "silence", "against", "latents", "voice")  # conventions that make two scores of a metric
 
 
 def add_scoring(parser: argparse.ArgumentParser) -> None:

@@ -95,7 +95,7 @@ def _shown(scored: Scored, task: str, points: Sequence[str]) -> dict[tuple[str, 
 
 
 def _side_by_side(task: str, all_of: Sequence[Scored], read: Sequence[Sequence[str]], terminal: Terminal) -> None:
-    """A column a WHAT and point, and chance."""
+    """A column a WHAT and point, and one for chance and what else a task sets beside."""
     columns = [
         (f"{scored.what} {point}" if len(points) > 1 else scored.what, scored, point)
         for scored, points in zip(all_of, read, strict=True) for point in points or [""]
@@ -103,16 +103,17 @@ def _side_by_side(task: str, all_of: Sequence[Scored], read: Sequence[Sequence[s
     kinds = {key(s): s for scored in all_of for s in scored.scores if s.task == task}
     if not kinds:
         return
-    chances = {key(s): s for scored in all_of for s in scored.scores if s.task == task and s.method}
+    beside = {(key(s), s.method): s for scored in all_of for s in scored.scores if s.task == task and s.method}
+    built_in = list(dict.fromkeys(method for _, method in beside))
     lines = []
     for kind, example in kinds.items():
         cells = []
         for _, scored, point in columns:
             mine = (s for s in scored.scores if key(s) == kind and not s.method and s.point in ("", "units", point))
             cells.append(figure(next(mine, None)))
-        lines.append([label(example), *cells, *([figure(chances.get(kind), span=False)] if chances else [])])
+        lines.append([label(example), *cells, *(figure(beside.get((kind, method)), span=False) for method in built_in)])
     terminal.result()
-    terminal.table([task, *(name for name, _, _ in columns), *(["chance"] if chances else [])], lines)
+    terminal.table([task, *(name for name, _, _ in columns), *built_in], lines)
 
 
 def _differences(

@@ -101,14 +101,14 @@ def _tables(
         several = len(points) > 1 and any(s.point in points for s in by[kinds[0]])
         columns = list(points) if several else [ours.subject.name]
         beside = ["best rival", "which"] if any(k in of_rivals for k in kinds) else []
-        chance = ["chance"] if any(s.method for k in kinds for s in by[k]) else []
+        built_in = list(dict.fromkeys(s.method for k in kinds for s in by[k] if s.method))  # chance, and what else a task sets beside
         terminal.result()
         lines = []
         for k in kinds:
             mine = {s.point if several else columns[0]: s for s in by[k] if not s.method}
             cells = [figure(mine.get(column), span=not several) for column in columns]
-            guessed = [figure(next((s for s in by[k] if s.method), None), span=not several)] if chance else []
+            guessed = [figure(next((s for s in by[k] if s.method == method), None), span=not several) for method in built_in]
             top = _scoring.best(of_rivals.get(k, []))
             rival_cells = [figure(top, span=not several), names[id(top)] if top is not None else "-"] if beside else []
             lines.append([label(by[k][0]), *cells, *guessed, *rival_cells])
-        terminal.table([task, *columns, *chance, *beside], lines)
+        terminal.table([task, *columns, *built_in, *beside], lines)

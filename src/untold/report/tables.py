@@ -18,6 +18,9 @@ WORDS = {
     "r_value": "R value", "f1": "F1", "logmel_mse": "log-mel error", "bits_per_second": "bits per second",
     "mutual_information": "adjusted mutual information", "abx": "Telling phones apart (ABX)", "clusters": "Units against phones",
     "boundaries": "Boundaries", "likelihood": "Likelihood", "probes": "Probes", "bits": "What the units cost", "codewords_in_use": "codewords in use", "units_per_second": "units per second", "speaker_information": "Who speaks",
+    "codec": "Sound from the units alone", "conversion": "Another speaker's voice", "codec_bits_per_second": "bits per second", "codec_abx_across": "ABX of the sound, across",
+    "codec_abx_within": "ABX of the sound, within", "f0_error": "pitch error (cents)", "mel_cepstral_distortion": "mel-cepstral distortion (dB)",
+    "conversion_speaker_accuracy": "named as the voice asked for", "conversion_phone_accuracy": "phones named right", "conversion_f0_error": "pitch off the voice's (cents)",
 }
 CHANCE = ("chance", "random", "untrained")  # rows that stand last
 ORDER = ("abx", "clusters", "boundaries")  # tasks that stand first
