@@ -17,12 +17,19 @@ from untold.cli import main
 from .sounds import SMALL, SMALL_MIXTURE, sets, write_sounds
 
 
+_TINY = ["channels=16", "skips=16", "layers=4", "cycles=1", "head=16"]
+WAVENET = ["batch=4", "sound_share=0.3", "window=0.1", "input.warp=none", "target.warp=none", *(f"sound_decoder.{part}" for part in _TINY)]
+WAVENET_ALONE = ["window=0.1", "input.warp=none", *(f"decoder.{part}" for part in _TINY)]
+
+
 def commands(source: Path, out: Path) -> list[list[str]]:
     """Trainings and readings into `out`."""
     rest = ["--threads", "1", "--device", "cpu", "--quiet"]
     return [
         ["train", "vq_vae", str(source), "--steps", "8", "--out", str(out / "vq"), *sets(SMALL), *rest],
         ["train", "vq_vae", str(source), "--steps", "8", "--out", str(out / "gradient"), *sets([*SMALL, "bottleneck.codebook=gradient"]), *rest],
+        ["train", "laptop", str(source), "--steps", "4", "--out", str(out / "laptop"), *sets([*SMALL, *WAVENET]), *rest],
+        ["train", "wavenet_autoencoder", str(source), "--steps", "4", "--out", str(out / "samples"), *sets([*SMALL[:2], *SMALL[3:], *WAVENET_ALONE]), *rest],
         ["train", "mixture", str(source), "--steps", "3", "--out", str(out / "mixture"), *sets(SMALL_MIXTURE), *rest],
     ]
 
@@ -69,7 +76,7 @@ def test_two_processes_give_what_one_gives(tmp_path: Path, monkeypatch: pytest.M
     done = in_two(tmp_path, lines, [0] * (len(lines) - 1) + [1])
     assert done.returncode == 1  # the launcher's: a mistake in words ends all processes
     assert done.stderr.count("untold: error: ") == done.stderr.count("no such folder") == 1
-    for run in ("vq", "gradient", "mixture"):
+    for run in ("vq", "gradient", "laptop", "samples", "mixture"):
         a, b = load_file(one / run / "model.safetensors"), load_file(two / run / "model.safetensors")
         for name in a:
             np.testing.assert_allclose(b[name], a[name], atol=2e-3, rtol=2e-3, err_msg=f"{run} {name}")

@@ -60,6 +60,19 @@ def test_the_stack_and_its_gradients_are_those_of_autograd() -> None:
         torch.testing.assert_close(stack(*parts, dilations), theirs.detach(), atol=1e-12, rtol=1e-12)
 
 
+def test_no_examples_are_no_loss_and_no_gradient() -> None:
+    net = decoder()
+    x = Stream(torch.zeros(0, 640, 1, dtype=torch.int64), torch.zeros(0, dtype=torch.int64), torch.zeros(0, 640, dtype=torch.bool), SAMPLES)
+    nats = net(Conditions({"latents": stream_of_none(2, 6)}, {"speaker": torch.zeros(0, dtype=torch.int64)})).log_prob(x).sum()
+    nats.backward()
+    assert float(nats.detach()) == 0
+    assert all(p.grad is None or not p.grad.any() for p in net.parameters())
+
+
+def stream_of_none(steps: int, dimensions: int) -> Stream:
+    return Stream(torch.zeros(0, steps, dimensions), torch.zeros(0, dtype=torch.int64), torch.zeros(0, steps, dtype=torch.bool), SAMPLES)
+
+
 def test_a_sample_depends_on_the_past_as_far_as_the_receptive_field_and_on_nothing_after() -> None:
     net = decoder()
     assert net.receptive_field == 1 + 2 * 31

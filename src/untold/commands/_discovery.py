@@ -30,7 +30,7 @@ SHOWN = (  # of all scores, what stands on the terminal; the page has them all
     {"metric": "abx_across", "kind": "phone", "context": "any"},
     {"metric": "abx_within", "kind": "phone", "context": "any"},
     {"metric": "phone_accuracy"}, {"metric": "speaker_accuracy"}, {"metric": "gender_accuracy"},
-    {"metric": "pnmi", "silence": "out"}, {"metric": "r_value"}, {"metric": "bits_per_second", "accounting": "unigram"},
+    {"metric": "pnmi", "silence": "out"}, {"metric": "r_value"}, {"metric": "bits_per_second", "accounting": "unigram"}, {"metric": "bits_per_dim"},
 )
 _LONGEST = 8 * 16000
 _LABELLED = 400  # recordings that are scored against labels: more would only make the wait longer
@@ -56,7 +56,8 @@ class Discovery:
             write_units(self.subject, self.corpus, self.run.path / "units", ["jsonl"], self.terminal, alone=True)
             units = read_units(self.run.path / "units" / "units.jsonl")
         else:
-            self.absent.append(f"Units: {self.subject.name} has none (untold codebook makes some of its features).")
+            way = " (untold codebook makes some of its features)" if self.subject.points else ""
+            self.absent.append(f"Units: {self.subject.name} has none{way}.")
         (self.run.path / "scores.csv").unlink(missing_ok=True)
         self._judge()
         nats = {row.conventions["latents"]: row.value for row in self.rows if row.method == self.subject.name and "latents" in row.conventions}
@@ -95,6 +96,9 @@ class Discovery:
             self._measure(("bits", "speaker_information"), ours, self.corpus)
         if isinstance(self.model.method, Reconstructs):
             self._measure(("conversion",), self.subject, self.corpus)
+        if not self.subject.points and not self.subject.alphabet:
+            self.absent.append(f"ABX, probes, PNMI and boundaries: {self.subject.name} has neither features nor units.")
+            return
         if not self.corpus.tiers:
             if isinstance(self.model.method, Reconstructs):
                 self._measure(("codec",), ours, self.corpus)
@@ -140,7 +144,7 @@ class Discovery:
             columns: dict[str, scores.Row] = {}
             for row in rows:
                 own = row.method == self.subject.name
-                name = f"{row.method} at {row.point}" if own and row.point != "units" else row.method
+                name = f"{row.method} at {row.point}" if own and row.point not in ("", "units") else row.method
                 best = columns.get(row.method)
                 if own:
                     lines.append((self._label(metric, said), name, row.value, row.low, row.high))

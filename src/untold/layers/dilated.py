@@ -57,8 +57,8 @@ class _Stack(torch.autograd.Function):
         for number, dilation in enumerate(dilations):
             now, u = heard[number if keep else number % 2], gates[number if keep else 0]
             g = gated[..., number * channels : (number + 1) * channels] if keep else gated
-            u.view(batch, rows, -1, 2 * channels).copy_((conditions[:, :, number] * half)[:, :, None])
-            u.view(-1, 2 * channels).addmm_(now.view(-1, channels), present[number] * half)
+            u.view(batch, rows, samples // rows, 2 * channels).copy_((conditions[:, :, number] * half)[:, :, None])
+            u.view(batch * samples, 2 * channels).addmm_(now.view(batch * samples, channels), present[number] * half)
             older = past[number] * half
             for row in range(batch if dilation < samples else 0):
                 u[row, dilation:].addmm_(now[row, : samples - dilation], older)
@@ -66,13 +66,13 @@ class _Stack(torch.autograd.Function):
             torch.addcmul(u[..., :channels], u[..., :channels], u[..., channels:], out=g)  # twice the gated value
             if number + 1 < layers:
                 following = heard[number + 1 if keep else (number + 1) % 2]
-                torch.addmm(now.view(-1, channels), g.flatten(0, 1), residual[number], alpha=0.5, out=following.view(-1, channels))
+                torch.addmm(now.view(batch * samples, channels), g.flatten(0, 1), residual[number], alpha=0.5, out=following.view(batch * samples, channels))
             if not keep:
-                skips.view(-1, skips.shape[-1]).addmm_(g.flatten(0, 1), skip[number], alpha=0.5)
+                skips.view(batch * samples, skips.shape[-1]).addmm_(g.flatten(0, 1), skip[number], alpha=0.5)
         if keep:
             ctx.save_for_backward(heard, gates, gated, past, present, residual, skip)
             ctx.dilations, ctx.rows = dilations, rows
-            torch.mm(gated.view(-1, layers * channels), skip.flatten(0, 1) * 0.5, out=skips.view(-1, skips.shape[-1]))
+            torch.mm(gated.view(batch * samples, layers * channels), skip.flatten(0, 1) * 0.5, out=skips.view(batch * samples, skips.shape[-1]))
         return skips
 
     @staticmethod
@@ -80,27 +80,27 @@ class _Stack(torch.autograd.Function):
         heard, gates, gated, past, present, residual, skip = ctx.saved_tensors
         layers, batch, samples, channels = heard.shape
         half = _halves(channels, grad)
-        flat = grad.reshape(-1, grad.shape[-1])
-        d_skip = (torch.mm(gated.view(-1, layers * channels).T, flat) * 0.5).view_as(skip)
+        flat = grad.reshape(batch * samples, grad.shape[-1])
+        d_skip = (torch.mm(gated.view(batch * samples, layers * channels).T, flat) * 0.5).view_as(skip)
         d_gated = torch.mm(flat, skip.flatten(0, 1).T * 0.5).view(batch, samples, layers * channels)
         d_past, d_present, d_residual = torch.zeros_like(past), torch.empty_like(present), torch.zeros_like(residual)
         d_conditions = grad.new_empty((batch, ctx.rows, layers, 2 * channels))
         d_u, d_x = grad.new_empty((batch, samples, 2 * channels)), grad.new_zeros((batch, samples, channels))
-        flat_u, flat_x = d_u.view(-1, 2 * channels), d_x.view(-1, channels)
+        flat_u, flat_x = d_u.view(batch * samples, 2 * channels), d_x.view(batch * samples, channels)
         d_g = grad.new_empty((batch, samples, channels))
         for number in reversed(range(layers)):
             dilation, now, u = ctx.dilations[number], heard[number], gates[number]
             part = slice(number * channels, (number + 1) * channels)
             if number + 1 < layers:
                 torch.mm(gated[..., part].flatten(0, 1).T, flat_x, out=d_residual[number])
-                torch.addmm(d_gated[..., part].flatten(0, 1), flat_x, residual[number].T, alpha=0.5, out=d_g.view(-1, channels))
+                torch.addmm(d_gated[..., part].flatten(0, 1), flat_x, residual[number].T, alpha=0.5, out=d_g.view(batch * samples, channels))
             else:
                 d_g.copy_(d_gated[..., part])
             torch.addcmul(d_g, d_g, u[..., channels:], out=d_u[..., :channels])
             torch.mul(d_g, u[..., :channels], out=d_u[..., channels:])
             torch.ops.aten.tanh_backward.grad_input(d_u, u, grad_input=d_u)
-            d_conditions[:, :, number] = d_u.view(batch, ctx.rows, -1, 2 * channels).sum(2)
-            torch.mm(now.view(-1, channels).T, flat_u, out=d_present[number])
+            d_conditions[:, :, number] = d_u.view(batch, ctx.rows, samples // ctx.rows, 2 * channels).sum(2)
+            torch.mm(now.view(batch * samples, channels).T, flat_u, out=d_present[number])
             flat_x.addmm_(flat_u, (present[number] * half).T)
             older = (past[number] * half).T
             for row in range(batch if dilation < samples else 0):
