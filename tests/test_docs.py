@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 
 import untold
@@ -121,6 +122,40 @@ def test_quick_examples_run_in_the_order_of_their_document(document, place, caps
         assert cli.main([*words, "--threads", "1"]) == 0, capsys.readouterr().err
     assert list(place.glob("runs/*/report.html"))
     assert list(place.glob("units/*/s0/r0.TextGrid"))
+
+
+MINIATURE = [
+    "encoder.width=16", "encoder.dense=1", "bottleneck.size=8", "bottleneck.dimensions=4", "decoder.channels=16", "decoder.skips=16",
+    "decoder.layers=3", "decoder.head=16", "condition_dimensions=8", "batch=2",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("corpus", ["zerospeech", "librispeech"])
+def test_the_way_through_a_named_corpus_runs_on_its_layout_in_small(corpus, tmp_path, monkeypatch, capsys):
+    root = tmp_path / corpus.upper()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("UNTOLD_CACHE", str(tmp_path / "cache"))
+    sounds = sorted(write_sounds(tmp_path / "sounds").rglob("*.wav"))
+    if corpus == "zerospeech":
+        places = [root / "train" / "english" / f"s010{i % 2}_{i}.wav" for i in range(3)]
+        places += [root / "test" / "english" / length / f"{name}.wav" for length in ("1s", "10s", "120s") for name in ("a", "b")]
+        (root / "items").mkdir(parents=True)
+        rows = "".join(f"{name} {start} {start + 0.2:.1f} {label} p n s{speaker}\n" for speaker, name in enumerate("ab") for start, label in ((0.1, "x"), (0.4, "y")))
+        for length in ("1s", "10s", "120s"):
+            (root / "items" / f"english-{length}.item").write_text("#file onset offset #phone prev-phone next-phone speaker\n" + rows)
+    else:
+        places = [root / part / "84" / "121" / f"84-121-000{i}.flac" for part in ("train-clean-100", "dev-clean") for i in range(3)]
+    for place, sound in zip(places, sounds * 2, strict=False):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(place, *soundfile.read(sound))
+    lines = [words for _, text in blocks("sh", corpus) for words in untold_lines(text)]
+    assert len(lines) >= 3
+    for words in lines:
+        if words[0] == "train":
+            words = [*words[: words.index("--steps")], "--steps", "2", *words[words.index("--steps") + 2 :], *(part for one in MINIATURE for part in ("--set", one))]
+        assert cli.main([*words, "--quiet", "--threads", "1"]) == 0, capsys.readouterr().err
+    assert len(list((tmp_path / "features").rglob("*.npy"))) == (6 if corpus == "zerospeech" else 3)
+    assert capsys.readouterr().out.count("ABX error across speakers") == (3 if corpus == "zerospeech" else 0)
 
 
 def test_python_examples_call_functions_as_they_are():

@@ -22,6 +22,9 @@ def test_the_owners_layout(tmp_path, write):
     }
     assert any("not told" in note for note in corpus.notes)
     assert len(open_source(f"zerospeech2017:{tmp_path / 'test'}")) == 3
+    (one,) = open_source(f"zerospeech2017:{tmp_path / 'test' / 'french' / '10s'}")
+    assert (one.id, one.sides["language"], one.sides["length"]) == ("aabb10s", "fr", "10s")
+    assert open_source(f"zerospeech2017:{tmp_path / 'train' / 'english'}").sides("speaker") == ["s0018", "s0107"]
 
 
 def test_other_folders_are_none(tmp_path, write):

@@ -39,10 +39,11 @@ def recognise(root: Path) -> bool:
 
 
 def read(root: Path, skip: Callable[[str, str], None], note: Callable[[str], None]) -> Iterator[Entry]:
-    """The recordings below `root`, in the order of their names; `root` may be the part `train` or `test` itself."""
+    """The recordings below `root`, in the order of their names; `root` may be a part, a language or a length itself."""
+    above = "/".join(root.parts[-3:])
     for found in walk(root):
         ending = found.path.suffix
-        whole = f"{root.name}/{found.name}"
+        whole = f"{above}/{found.name}"
         if ending.lower() not in ENDINGS:
             continue
         test, train = _TEST.search(whole), _TRAIN.search(whole)

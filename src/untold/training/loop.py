@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from torch import Tensor
 
 from untold.contract import Loss, Phase, Player, Reports
@@ -50,6 +51,7 @@ def train(
     no longer finite; the state before is kept.
     """
     begun = time.monotonic() if begun is None else begun
+    AcceleratorState._reset_state()  # a training before this one, in the same process, may have had another precision
     accelerator = Accelerator(mixed_precision=precision, cpu=model.device().type == "cpu")
     average = Average(model, decay)
     found = checkpoint.load(resume, model, average)
