@@ -263,7 +263,7 @@ class Coded:
 
 @runtime_checkable
 class Bottleneck(Protocol):
-    """Vectors -> vectors that carry less."""
+    """Vectors -> vectors that carry less. One that looks at more than single steps says its `reach`, as a `Stage` does."""
 
     dimensions: int
 

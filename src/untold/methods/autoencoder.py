@@ -78,7 +78,8 @@ class Autoencoder(nn.Module):
         self.sound = settings.sound_decoder.build(settings.condition_dimensions, fronts["sound"], int(fronts["sound"].grid.rate / latent_rate), told) if "sound" in fronts else None
         self.target = "target" if self.sound is None else "sound"
         self.alphabet: int | None = self.bottleneck.alphabet
-        more = ("codeword_posteriors",) if self.alphabet else ()
+        self.reach = getattr(self.bottleneck, "reach", (0, 0))
+        more = ("codeword_posteriors",) if hasattr(self.bottleneck, "codewords") else ()
         self.points = ("condition", "bottleneck", "projection", "encoder", *more)
 
     # training ----------------------------------------------------------------------------------------------------
@@ -152,7 +153,7 @@ class Autoencoder(nn.Module):
         way = [Stage("encoder", self.encoder, reach, self.encoder.stride), Stage("projection", self.project)]
         if point == "codeword_posteriors":
             return (*way, Stage(point, self.posteriors))
-        way += [Stage("bottleneck", self.bottleneck.central), Stage("condition", self.condition, (self.mixer.reach, self.mixer.reach))]
+        way += [Stage("bottleneck", self.bottleneck.central, self.reach), Stage("condition", self.condition, (self.mixer.reach, self.mixer.reach))]
         names = [stage.point for stage in way]
         return tuple(way[: names.index(point) + 1])
 
@@ -164,7 +165,7 @@ class Autoencoder(nn.Module):
 
     def token_stages(self) -> tuple[Stage, ...]:
         """The way from the stream `input` to tokens (batch, steps, 1)."""
-        return (*self.stages("projection"), Stage("tokens", lambda x: x.with_values(self.bottleneck.tokens(x)[..., None])))
+        return (*self.stages("projection"), Stage("tokens", lambda x: x.with_values(self.bottleneck.tokens(x)[..., None]), self.reach))
 
     def lookup(self, tokens: Tensor) -> Tensor:
         """Tokens (batch, steps) -> codewords (batch, steps, dimensions)."""
