@@ -34,6 +34,11 @@ def test_cells_are_the_grid_times_the_seeds() -> None:
     assert len({cell.folder for cell in every}) == 8
 
 
+def test_a_name_may_have_settings_of_its_own() -> None:
+    every = cells({"name": ["vq_vae", "vq_vae:input=logmel,hide_sides=1"], "set": {"hide_sides": 0.5}}, Path("plan.toml"))
+    assert every == [Cell("vq_vae", (("hide_sides", "0.5"),), 0), Cell("vq_vae", (("hide_sides", "1"), ("input", "logmel")), 0)]
+
+
 @pytest.mark.parametrize(("plan", "said"), [
     ({"name": "vae", "seed": [1]}, "there is no key"),
     ({"seeds": [1]}, "name must be"),

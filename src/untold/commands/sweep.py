@@ -1,7 +1,8 @@
 """A grid of settings times seeds, each cell a RUN; finished cells are skipped; a table at the end.
 
-FILE.toml: `name` (a method or recipe, or a list of them), `minutes` or `steps`, `seeds` (a list), a table `[grid]` of
-settings with lists, and as one likes `[set]` with settings for all cells, `tasks`, `points` and `split` for the scores.
+FILE.toml: `name` (a method or recipe, or a list of them, each with settings of its own after a colon), `minutes` or
+`steps`, `seeds` (a list), a table `[grid]` of settings with lists, and as one likes `[set]` with settings for all cells,
+`precision`, `tasks`, `points` and `split` for the scores.
 """
 
 from __future__ import annotations
@@ -65,7 +66,9 @@ def cells(plan: Mapping[str, Any], where: Path) -> list[Cell]:
     out = []
     for name, values, seed in itertools.product(names, itertools.product(*varied.values()), seeds):
         chosen = dict(zip(varied, (_word(v) for v in values), strict=True))
-        out.append(Cell(name, tuple({**fixed, **chosen}.items()), seed))
+        method, _, words = name.partition(":")
+        own = dict(word.split("=", 1) if "=" in word else (word, "") for word in words.split(",")) if words else {}
+        out.append(Cell(method, tuple({**fixed, **own, **chosen}.items()), seed))
     return out
 
 
