@@ -9,30 +9,16 @@ from __future__ import annotations
 import argparse
 import importlib
 import importlib.util
-import statistics
-import time
 from collections.abc import Callable
 from fractions import Fraction
 
 import torch
+from _turns import turns
 
 from untold.bottlenecks.vq import Settings, build
 from untold.contract import Grid, Stream
 
 VECTORS, DIMENSIONS = 8000, 64
-
-
-def seconds(steps: dict[str, Callable[[], object]], times: int) -> dict[str, float]:
-    """Median seconds of each, taken in turns."""
-    for step in steps.values():
-        step(), step()
-    found: dict[str, list[float]] = {name: [] for name in steps}
-    for _ in range(times):
-        for name, step in steps.items():
-            start = time.perf_counter()
-            step()
-            found[name].append(time.perf_counter() - start)
-    return {name: statistics.median(values) for name, values in found.items()}
 
 
 def main() -> None:
@@ -65,7 +51,7 @@ def main() -> None:
                 x.values.grad = None
 
             steps["vector-quantize-pytorch"] = their_step
-        found = seconds(steps, times)
+        found = turns(steps, times)
         told = ", ".join(f"{name} {1000 * value:.1f} ms" for name, value in found.items())
         ratios = f"ours / matrix product {found['ours'] / found['matrix product']:.2f}"
         if peer is not None:

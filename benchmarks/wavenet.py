@@ -9,13 +9,11 @@ core reads from its cache. Usage: python benchmarks/wavenet.py [--times N]
 from __future__ import annotations
 
 import argparse
-import statistics
-import time
-from collections.abc import Callable
 from fractions import Fraction
 
 import numpy as np
 import torch
+from _turns import turns
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -66,19 +64,6 @@ class Convolutions(nn.Module):
                 x = torch.addmm(x, g, ones[layer][0])
             scores = functional.linear(torch.relu(functional.linear(torch.relu(total), first.weight[:, :, 0], first.bias)), last.weight[:, :, 0], last.bias)
             value = torch.multinomial(torch.softmax(scores, 1), 1)[:, 0]
-
-
-def turns(steps: dict[str, Callable[[], object]], times: int) -> dict[str, float]:
-    """Median seconds of each, taken in turns."""
-    for step in steps.values():
-        step()
-    found: dict[str, list[float]] = {name: [] for name in steps}
-    for _ in range(times):
-        for name, step in steps.items():
-            start = time.perf_counter()
-            step()
-            found[name].append(time.perf_counter() - start)
-    return {name: statistics.median(values) for name, values in found.items()}
 
 
 def main() -> None:
