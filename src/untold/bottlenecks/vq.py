@@ -60,6 +60,10 @@ class VectorQuantiser(nn.Module):
         self.register_buffer("counts", torch.ones(settings.size))
         self.register_buffer("begun", torch.zeros((), dtype=torch.bool))
 
+    def choose(self, latents: Tensor, x: Stream) -> Tensor:
+        """Tokens (batch, steps) of normalised latents (batch, steps, dimensions): the nearest."""
+        return self.nearest(latents.flatten(0, 1)).view(latents.shape[:2])
+
     def nearest(self, latents: Tensor) -> Tensor:
         """Tokens (n,) of latents (n, dimensions); ties to the lowest codeword."""
         table = self.codewords.detach()
@@ -77,8 +81,8 @@ class VectorQuantiser(nn.Module):
         if learn and not bool(self.begun):
             assert keys is not None
             self._begin(latents.detach()[counted], keys)
-        tokens = self.nearest(latents.detach().flatten(0, 1)).view(counted.shape)
-        chosen = self.codewords[tokens]
+        tokens = self.choose(latents.detach(), x)
+        chosen = self.codewords[tokens.clamp(min=0)]
         weight = counted.to(latents.dtype)
         count = weight.sum()
         distance = ((latents - chosen.detach()).square().sum(-1) * weight).sum()
@@ -105,7 +109,7 @@ class VectorQuantiser(nn.Module):
 
     def tokens(self, x: Stream) -> Tensor:
         """(batch, steps) int64."""
-        return self.nearest(self.normalised(x).flatten(0, 1)).view(x.values.shape[:2])
+        return self.choose(self.normalised(x), x)
 
     def lookup(self, tokens: Tensor) -> Tensor:
         """Codewords (batch, steps, dimensions) of tokens (batch, steps); zeros where the token is -1."""
