@@ -165,6 +165,11 @@ def decode(costs: np.ndarray, lengths: np.ndarray, penalty: float) -> tuple[np.n
 def _check(size: int, penalty: float) -> None:
     if size < 1:
         raise UntoldError("there are no codewords to choose from")
+    check_price(penalty)
+
+
+def check_price(penalty: float) -> None:
+    """Raises `UntoldError` for a price that is none."""
     if not penalty >= 0 or not math.isfinite(penalty):
         raise UntoldError(f"a price of {penalty} for a change: 0 or more expected")
 

@@ -1,0 +1,148 @@
+"""Units that last, of anyone's features and codewords: the exact path of least distance and a price for each change."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from untold.commands._options import machine
+from untold.commands._terminal import Terminal
+from untold.errors import UntoldError, UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from untold.formats.codebook import Codebook
+    from untold.formats.features import FeatureFolder
+
+_SEARCHED = 1 << 30  # steps x codewords on which a price is searched
+_WHOLE = 1 << 27  # steps x codewords of a recording whose lengths are bounded
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The words of the command line."""
+    parser.add_argument("features", metavar="FEATURES", type=Path, help="a folder of features (untold encode, or another program's)")
+    parser.add_argument("--codebook", type=Path, required=True, metavar="DIR", help="codewords (untold codebook, or another program's)")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for units.jsonl")
+    parser.add_argument("--rate", type=float, metavar="UNITS", help="wanted units a second (on pixels: a recording); one price for all is searched")
+    parser.add_argument("--penalty", type=float, metavar="X", help="price of a change, in the codebook's distance")
+    parser.add_argument("--shortest", type=float, metavar="SECONDS", help="least length of a unit (but for the last of a recording)")
+    parser.add_argument("--longest", type=float, metavar="SECONDS", help="greatest length of a unit")
+
+
+def run(
+    features: Path | str, *, codebook: Path | str, out: Path, rate: float | None = None, penalty: float | None = None,
+    shortest: float | None = None, longest: float | None = None, force: bool = False, device: str = "auto", threads: int | None = None,
+    limit: int | None = None, quiet: bool = False,
+) -> Path:
+    """Writes the units and gives their folder; says the price and the rate that came of it."""
+    from untold.contract import Units
+    from untold.formats._writing import make_folder
+    from untold.formats.codebook import read_codebook
+    from untold.formats.features import FeatureFolder
+    from untold.formats.units import UnitsWriter
+    from untold.layers.segmentation import check_price, price_of
+
+    if (rate is None) == (penalty is None):
+        raise UsageError("give --rate or --penalty (one of them)")
+    machine(device, threads)
+    terminal = Terminal(quiet)
+    folder, book = FeatureFolder(features, limit=limit), read_codebook(Path(codebook))
+    if book.grid.rate != folder.grid.rate:
+        raise UntoldError(f"{codebook} was made at {book.grid.rate} steps per {book.grid.unit}, {features} has {folder.grid.rate}: they do not belong together")
+    a_recording = folder.grid.unit == "pixel"
+    if rate is not None and not (rate > 0 and (a_recording or rate <= folder.grid.rate)):
+        raise UntoldError(f"--rate {rate:g}: above 0 and at most the {folder.grid.rate} steps per {folder.grid.unit} of {features}")
+    if penalty is not None:
+        check_price(penalty)
+    decoded = _decoder(book, folder, shortest, longest)
+    ids = folder.ids()
+    if rate is not None:
+        searched = _some(folder, len(book.codewords))
+        amount = _amount(folder, searched, a_recording)
+        with terminal.bar(0, "passes", "searching the price") as bar:
+
+            def rate_of(price: float) -> float:
+                bar.advance(1)
+                return sum(_runs(decoded(folder.read(name), price)) for name in searched) / amount
+
+            penalty = price_of(rate_of, rate)
+    assert penalty is not None
+    make_folder(out, force=force)
+    units = 0
+    with terminal.bar(len(ids), "recordings", "segmenting") as bar, UnitsWriter(out / "units.jsonl") as writer:
+        for name in ids:
+            tokens = decoded(folder.read(name), penalty)
+            found = Units.from_frames(tokens, len(book.codewords), folder.grid, f"{codebook}, price {penalty:g}").merged()
+            units += len(found.tokens)
+            writer.write(name, found, f"{name}.wav")
+            bar.advance(1)
+    per = "recording" if a_recording else folder.grid.unit
+    reached = units / _amount(folder, ids, a_recording)
+    terminal.result(f"{units} units, {reached:.2f} a {per}" + ("" if rate is None else f" ({rate:g} wanted)") + f", price {penalty:.6g} ({book.distance} distance)")
+    terminal.result(f"{out}")
+    return out
+
+
+def _runs(tokens: np.ndarray) -> int:
+    return 1 + int((tokens[1:] != tokens[:-1]).sum()) if len(tokens) else 0
+
+
+def _amount(folder: FeatureFolder, ids: tuple[str, ...], recordings: bool) -> float:
+    """What units are counted per: seconds (or positions), or recordings."""
+    return max(1e-9, float(len(ids) if recordings else sum(len(folder.read(name)) for name in ids) / folder.grid.rate))
+
+
+def _some(folder: FeatureFolder, size: int) -> tuple[str, ...]:
+    """The recordings on which a price is searched: all, or as many as are not too many, drawn."""
+    import numpy as np
+
+    ids = folder.ids()
+    chosen, held = [], 0
+    for place in np.random.default_rng(0).permutation(len(ids)):
+        held += len(folder.read(ids[place])) * size
+        chosen.append(ids[place])
+        if held > _SEARCHED:
+            break
+    return tuple(chosen)
+
+
+def _decoder(book: Codebook, folder: FeatureFolder, shortest: float | None, longest: float | None) -> Callable[[np.ndarray, float], np.ndarray]:
+    """Features (steps, dimensions) and a price -> tokens (steps,)."""
+    import numpy as np
+
+    from untold.layers.segmentation import Path as Steps
+    from untold.layers.segmentation import blocks, decode_lengths
+
+    size, per = len(book.codewords), folder.grid.rate
+    squares = np.square(book.codewords).sum(1)
+
+    def costs(values: np.ndarray) -> Iterator[np.ndarray]:
+        for start, stop in blocks(len(values), size):
+            x = book.normalised(values[start:stop]).astype(np.float32)
+            found = np.maximum(squares + np.square(x).sum(1, keepdims=True) - 2 * x @ book.codewords.T, 0)
+            yield found if book.distance == "squared" else np.sqrt(found)
+
+    def free(values: np.ndarray, price: float) -> np.ndarray:
+        path = Steps(size, price)
+        parts = [path.push(some) for some in costs(values)]
+        return np.concatenate([*parts, path.finish()[0]])
+
+    if shortest is None and longest is None:
+        return free
+    least = 1 if shortest is None else round(shortest * per)
+    most = round(longest * per) if longest is not None else max(least, round(2 * per))
+    if not 1 <= least <= most:
+        raise UntoldError(f"--shortest {shortest} and --longest {longest}: units of {least} to {most} steps of 1/{per} cannot be")
+
+    def bounded(values: np.ndarray, price: float) -> np.ndarray:
+        if len(values) * size > _WHOLE:
+            raise UntoldError(f"a recording of {len(values)} steps is too long for bounded lengths with {size} codewords: cut it, or leave --shortest and --longest out")
+        if not len(values):
+            return np.zeros(0, np.int64)
+        tokens, lengths, _ = decode_lengths(np.concatenate(list(costs(values))), np.full(most, price), least)
+        return np.repeat(tokens, lengths)
+
+    return bounded

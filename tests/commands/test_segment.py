@@ -1,0 +1,96 @@
+"""Units that last, of features and codewords of any program."""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from untold.cli import main
+from untold.contract import Grid
+from untold.formats.codebook import Codebook, write_codebook
+from untold.formats.features import FeatureWriter
+from untold.formats.units import read_units
+
+GRID = Grid("second", Fraction(50), Fraction(1, 100))
+WORDS = np.random.default_rng(0).standard_normal((12, 6)).astype(np.float32)
+
+
+@pytest.fixture(name="made")
+def _made(tmp_path: Path) -> tuple[Path, Path, list[np.ndarray]]:
+    """Features that stay for six steps, with noise; their codewords; and the truth."""
+    draw = np.random.default_rng(1)
+    writer = FeatureWriter(tmp_path / "features", GRID, "features", "a test")
+    truth = []
+    for number in range(4):
+        which = np.repeat(draw.permutation(np.repeat(np.arange(12), 3)), 6)
+        writer.write(f"s/{number}", [(WORDS[which] + 0.7 * draw.standard_normal((len(which), 6))).astype(np.float32)])
+        truth.append(which)
+    (tmp_path / "book").mkdir()
+    write_codebook(tmp_path / "book", Codebook(WORDS, "another", "features", GRID))
+    return tmp_path / "features", tmp_path / "book", truth
+
+
+def boundaries(tokens: np.ndarray) -> set[int]:
+    return set((np.flatnonzero(tokens[1:] != tokens[:-1]) + 1).tolist())
+
+
+def test_the_rate_comes_and_boundaries_are_those_of_the_truth(made: tuple[Path, Path, list[np.ndarray]], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    features, book, truth = made
+    rate = sum(len(boundaries(t)) + 1 for t in truth) / sum(len(t) / 50 for t in truth)
+    assert main(["segment", str(features), "--codebook", str(book), "--rate", f"{rate:.3f}", "--out", str(tmp_path / "units"), "--quiet"]) == 0
+    assert f"({float(f'{rate:.3f}'):g} wanted), price " in capsys.readouterr().out
+    found = read_units(tmp_path / "units" / "units.jsonl")
+    units = sum(len(u.tokens) for u in found.values())
+    assert units / sum(len(t) / 50 for t in truth) == pytest.approx(rate, rel=0.05)
+    hits = sum(len(boundaries(t) & boundaries(found[f"s/{n}"].framewise(len(t)))) for n, t in enumerate(truth))
+    nearest = sum(len(boundaries(np.square(np.load(features / "s" / f"{n}.npy")[:, None] - WORDS).sum(2).argmin(1))) for n in range(4))
+    assert hits > 0.85 * sum(len(boundaries(t)) for t in truth)
+    assert units < 0.6 * nearest
+
+
+def test_a_price_and_lengths(made: tuple[Path, Path, list[np.ndarray]], tmp_path: Path) -> None:
+    features, book, truth = made
+    words = ["segment", str(features), "--codebook", str(book), "--quiet", "--out"]
+    assert main([*words, str(tmp_path / "a"), "--penalty", "0"]) == 0
+    assert main([*words, str(tmp_path / "b"), "--penalty", "0", "--shortest", "0.08", "--longest", "0.16"]) == 0
+    nearest = read_units(tmp_path / "a" / "units.jsonl")
+    for number, which in enumerate(truth):
+        values = np.load(features / "s" / f"{number}.npy")
+        assert np.array_equal(nearest[f"s/{number}"].framewise(len(which)), np.square(values[:, None] - WORDS).sum(2).argmin(1))
+    for units in read_units(tmp_path / "b" / "units.jsonl").values():
+        lengths = units.ends - units.starts
+        assert lengths[:-1].min() >= 4
+        assert lengths.max() <= 8
+    line = json.loads((tmp_path / "b" / "units.jsonl").read_text().splitlines()[0])
+    assert line["alphabet"] == 12
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        ([], 2, "--rate or --penalty"),
+        (["--rate", "1", "--penalty", "1"], 2, "--rate or --penalty"),
+        (["--rate", "51"], 1, "at most the 50 steps per second"),
+        (["--rate", "0"], 1, "above 0"),
+        (["--penalty", "-1"], 1, "0 or more"),
+        (["--penalty", "nan"], 1, "0 or more"),
+        (["--penalty", "1", "--shortest", "0.5", "--longest", "0.1"], 1, "cannot be"),
+    ],
+)
+def test_what_cannot_be_is_said_in_a_line(made: tuple[Path, Path, list[np.ndarray]], tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], status: int, said: str) -> None:
+    assert main(["segment", str(made[0]), "--codebook", str(made[1]), "--out", str(tmp_path / "out"), *words]) == status
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_codewords_of_another_rate_are_refused(made: tuple[Path, Path, list[np.ndarray]], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "other").mkdir()
+    write_codebook(tmp_path / "other", Codebook(WORDS, "another", "features", Grid("second", Fraction(100), Fraction(1, 200))))
+    assert main(["segment", str(made[0]), "--codebook", str(tmp_path / "other"), "--rate", "5", "--out", str(tmp_path / "out")]) == 1
+    assert "do not belong together" in capsys.readouterr().err
