@@ -20,7 +20,7 @@ SMALL = {
     "wavenet": {"decoder": {"channels": 16, "skips": 16, "layers": 4, "cycles": 1, "head": 16}, "batch": 4, "crop": 0.1, "sides": ["speaker"]},
     "mixture": {"components": 8, "frames": 600, "passes": 4, "batch": 4, "crop": 0.5},
 }
-BOTTLENECKS = {"vq": {"size": 16, "dimensions": 8}, "gaussian": {"dimensions": 8}, "identity": {"dimensions": 8}, "segmental": {"size": 16, "dimensions": 8}, "two_rates": {"fast": {"size": 8, "dimensions": 4}, "slow": {"size": 4, "dimensions": 4}}}
+BOTTLENECKS = {"vq": {"size": 16, "dimensions": 8}, "gaussian": {"dimensions": 8}, "identity": {"dimensions": 8}, "segmental": {"size": 16, "dimensions": 8}, "nms": {"code": {"size": 16, "dimensions": 8}}, "two_rates": {"fast": {"size": 8, "dimensions": 4}, "slow": {"size": 4, "dimensions": 4}}}
 
 
 @dataclass(frozen=True)

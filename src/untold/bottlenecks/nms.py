@@ -1,0 +1,108 @@
+"""Choosing where to emit: a code at the highest local maxima of a score, nothing elsewhere (non-max suppression).
+
+The first dimension of what comes in is a score; the rest is quantised by `code`. In each recording by itself, latents
+whose score is the highest within `window` latents on either side are candidates, and the best of them are kept, as many
+as the wanted rate gives. Where nothing is kept there is a gap, and the decoder is told how long ago something was. The
+gradient passes straight through the codeword, and through the gate by the logistic of the score. Source: lectures 001 and
+002, "Choosing where to emit".
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from untold import settings
+from untold.contract import Coded, Loss, Stream
+from untold.settings import Choice, choice, setting
+
+TOKENS = True
+_AGO = (2.0, 8.0)  # latents in which the memory of an emission fades
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(settings.Settings):
+    code: Choice = choice("bottlenecks", "vq", help="the code of what is kept")
+    rate: float = setting(12.0, low=1e-6, high=1e6, help="emissions a second (a pixel, on lines)")
+    window: int = setting(1, low=0, high=1000, help="latents on either side that an emission keeps silent")
+    temperature: float = setting(1.0, low=1e-3, high=1e3, help="of the gate's gradient")
+
+
+class NonMaxSuppression(nn.Module):
+    """(batch, steps, 1 + inputs of the code) -> (batch, steps, dimensions of the code and three of when)."""
+
+    reach: Literal["whole"] = "whole"  # how many are kept is a matter of the recording
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        self.settings = settings
+        self.code = settings.code.build()
+        self.alphabet = self.code.alphabet
+        self.inputs, self.dimensions = 1 + self.code.inputs, self.code.dimensions + 1 + len(_AGO)
+
+    def forward(self, x: Stream, keys: Tensor | None = None) -> Coded:
+        score, inner = x.values[..., 0], self._inner(x)
+        kept = self.kept(x)
+        coded = self.code(inner, keys)
+        soft = torch.sigmoid(score / self.settings.temperature)
+        gate = kept.to(soft) + soft - soft.detach()
+        values = torch.cat([coded.stream.values * gate[..., None], self._when(kept)], -1)
+        losses = {name: Loss(loss.value, loss.count, loss.unit, loss.weight) for name, loss in coded.losses.items()}
+        share = (kept.sum(1) / x.lengths.clamp(min=1))[:, None].clamp(1e-9, 1 - 1e-9)
+        where = -(share * share.log2() + (1 - share) * (1 - share).log2()) * x.counted
+        tokens = None if coded.tokens is None else torch.where(kept, coded.tokens, -1)
+        return Coded(x.with_values(values), losses, coded.bits * kept + where, tokens)
+
+    def kept(self, x: Stream) -> Tensor:
+        """Which latents emit (batch, steps): local maxima of the score, the first of equals, the best of them in each recording."""
+        score = x.values[..., 0].detach().float().masked_fill(~x.counted, -math.inf)
+        steps, window = score.shape[1], self.settings.window
+        if not steps:
+            return torch.zeros_like(x.counted)
+        around = functional.pad(score, (window, window), value=-math.inf).unfold(1, 2 * window + 1, 1)
+        first = around.argmax(-1) == window  # argmax gives the first of equals
+        candidates = score.masked_fill(~first, -math.inf)
+        wanted = (x.lengths * (self.settings.rate / float(x.grid.rate))).round().long().clamp(min=1).minimum(x.lengths)
+        order = candidates.argsort(dim=1, descending=True, stable=True)
+        place = torch.empty_like(order).scatter_(1, order, torch.arange(steps, device=order.device).expand_as(order).contiguous())
+        return (place < wanted[:, None]) & candidates.isfinite()
+
+    def central(self, x: Stream) -> Stream:
+        """What is passed on when nothing is drawn."""
+        kept = self.kept(x)
+        code = self.code.central(self._inner(x)).values * kept[..., None]
+        return x.with_values(torch.cat([code, self._when(kept)], -1))
+
+    def tokens(self, x: Stream) -> Tensor:
+        """(batch, steps) int64, -1 where nothing is emitted."""
+        return torch.where(self.kept(x), self.code.tokens(self._inner(x)), -1)
+
+    def lookup(self, tokens: Tensor) -> Tensor:
+        """What tokens (batch, steps) stand for, gaps (-1) included."""
+        return torch.cat([self.code.lookup(tokens), self._when(tokens >= 0)], -1)
+
+    def report(self) -> dict[str, float]:
+        """What the code tells."""
+        told: dict[str, float] = self.code.report()
+        return told
+
+    def _inner(self, x: Stream) -> Stream:
+        return x.with_values(x.values[..., 1:])
+
+    @staticmethod
+    def _when(kept: Tensor) -> Tensor:
+        """Whether something is emitted here, and how long ago something was (batch, steps, 3): 1 here, fading to 0."""
+        steps = torch.arange(kept.shape[1], device=kept.device)
+        last = torch.where(kept, steps, -(10**6)).cummax(1).values if kept.shape[1] else kept.long()
+        ago = (steps - last).float()
+        return torch.stack([kept.float(), *(torch.exp(-ago / fade) for fade in _AGO)], -1)
+
+
+def build(settings: Settings) -> NonMaxSuppression:
+    """The bottleneck."""
+    return NonMaxSuppression(settings)
