@@ -100,6 +100,19 @@ def test_units_that_are_the_labels_are_perfect_and_chance_is_not():
     assert by_name(rows, "chance")["f1"].value < 0.6
 
 
+def test_rivals_have_as_many_boundaries_and_hear_where_sound_changes():
+    speech = corpus(6, 2, sound=True)
+    rows = task.measure(Subject("phones"), speech, TaskOptions(draws=20))
+    kinds = {method: by_name(rows, method) for method in ("", "chance", "uniform", "feature_change")}
+    assert kinds["uniform"]["over_segmentation"].value == kinds[""]["over_segmentation"].value
+    assert kinds["feature_change"]["over_segmentation"].value == pytest.approx(0, abs=0.02)
+    assert kinds["feature_change"]["f1"].value > 0.9  # tones change at once
+    assert kinds["chance"]["f1"].value < 0.6
+    assert kinds["uniform"]["f1"].value < 0.6
+    silent = task.measure(Subject("phones"), corpus(6, 2), TaskOptions(draws=20))
+    assert {row.method for row in silent} == {"", "chance", "uniform"}
+
+
 def test_a_missing_tier_is_named():
     with pytest.raises(UntoldError, match=r"no tier 'syllables'.*there: phones"):
         task.measure(Subject(), corpus(2, 1), TaskOptions(tier="syllables"))

@@ -84,7 +84,7 @@ class Discovery:
         _scoring.measure(scored, corpus, tasks, options, self.terminal)
         self.absent += [line for line in scored.left_out if line not in self.absent]
         if subject.name != self.subject.name:  # one row of chance is enough: that of ours
-            scored.scores = [score for score in scored.scores if score.method != "chance"]
+            scored.scores = [score for score in scored.scores if not score.method]
         self.rows += scored.rows(corpus if isinstance(corpus, Corpus) else self.corpus, **said)
 
     def _judge(self) -> None:

@@ -67,7 +67,7 @@ def run(
             grids = [ours.subject.grid(point) for point in options.points]
             told = TaskOptions(items=files, tier=tier, fold=fold, threads=threads, grids=grids)
             _scoring.measure(rival, corpus, compared, told, terminal)
-            rival.scores = [s for s in rival.scores if s.method != "chance"]
+            rival.scores = [s for s in rival.scores if not s.method]
             beside.append(rival)
     said = {} if split == "all" else {"split": split}
     rows = [row for scored in (ours, *beside) for row in scored.rows(corpus, **said)]

@@ -22,7 +22,7 @@ WORDS = {
     "codec_abx_within": "ABX of the sound, within", "f0_error": "pitch error (cents)", "mel_cepstral_distortion": "mel-cepstral distortion (dB)",
     "conversion_speaker_accuracy": "named as the voice asked for", "conversion_phone_accuracy": "phones named right", "conversion_f0_error": "pitch off the voice's (cents)",
 }
-CHANCE = ("chance", "random", "untrained")  # rows that stand last
+CHANCE = ("chance", "random", "uniform", "untrained")  # rows that stand last
 ORDER = ("abx", "clusters", "boundaries")  # tasks that stand first
 LISTED = 1500  # rows of the full list
 

@@ -1,8 +1,10 @@
 """Whether units begin and end where labels do: precision, recall, F1, R-value, over-segmentation at 20 ms
 
 Labels are not folded, so that a closure and its burst are two. The first and the last boundary of a recording are
-dropped from both sides, silence's own edges are kept, counts are pooled over recordings. `chance` has as many
-boundaries as the units, anywhere in the recording, and never two in one millisecond. Formulas in `evaluation.boundaries`.
+dropped from both sides, silence's own edges are kept, counts are pooled over recordings. Three rivals have as many
+boundaries as the units in each recording: `chance` anywhere, and never two in one millisecond; `uniform` evenly spaced;
+`feature_change`, where there is sound, at the greatest peaks of how MFCC change over two frames. Formulas in
+`evaluation.boundaries`.
 """
 
 from __future__ import annotations
@@ -14,12 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from untold.contract import Score
+from untold.contract import Recording, Score
 from untold.errors import UntoldError
 from untold.evaluation._labels import tier_in
 from untold.evaluation._measuring import reading
 from untold.evaluation._options import TaskOptions
 from untold.evaluation.boundaries import METRICS, TOLERANCE, count, of_tier, of_units
+from untold.frontends import adapt, read_frames
+from untold.settings import Choice
 
 BETTER = {
     "precision": "higher", "recall": "higher", "f1": "higher", "r_value": "higher", "over_segmentation": "lower"
@@ -29,10 +33,10 @@ _GUESSES = 10  # random placements that are pooled
 
 
 def measure(subject: Any, corpus: Any, options: TaskOptions) -> list[Score]:
-    """The five metrics and `chance` for each."""
+    """The five metrics, and the rivals for each."""
     read = reading("boundaries", subject, corpus, options)
     tier = tier_in(corpus, options.tier)
-    counts: dict[str, dict[str, np.ndarray]] = {"": {}, "chance": {}}
+    counts: dict[str, dict[str, np.ndarray]] = {"": {}, "chance": {}, "uniform": {}, "feature_change": {}}
     unlabelled = 0
     for number, (group, recording, units) in enumerate(read):
         intervals = recording.tiers.get(tier, ())
@@ -44,7 +48,9 @@ def measure(subject: Any, corpus: Any, options: TaskOptions) -> list[Score]:
         rng = np.random.default_rng((options.seed, number))
         ours = [count(reference, found)]
         theirs = [count(reference, _anywhere(rng, len(found), end)) for _ in range(_GUESSES)]
-        for method, placed in (("", ours), ("chance", theirs)):
+        spaced = [count(reference, [end * (i + 1) / (len(found) + 1) for i in range(len(found))])]
+        changed = [count(reference, _changes(recording, len(found)))] if "audio" in recording.signals else []
+        for method, placed in (("", ours), ("chance", theirs), ("uniform", spaced), ("feature_change", changed)):
             for one in placed:
                 row = np.array([one.hits, one.hypothesis, one.reference], np.float64)
                 counts[method][group] = counts[method].get(group, 0) + row
@@ -60,6 +66,8 @@ def measure(subject: Any, corpus: Any, options: TaskOptions) -> list[Score]:
     rows: list[Score] = []
     for metric, better in BETTER.items():
         for method, some in counts.items():
+            if len(some) < len(groups):  # there is no sound
+                continue
             table = np.stack([some[group] for group in groups])
             said = {"boundaries": str(int(table[:, 2].sum())), "found": str(int(table[:, 1].sum()))} if not method else {}
             rows.append(
@@ -72,6 +80,17 @@ def _anywhere(rng: np.random.Generator, number: int, end: Fraction) -> list[Frac
     """Distinct places on a grid of a millisecond, inside (0, end)."""
     places = max(1, int(end * 1000) - 1)
     return [Fraction(int(p) + 1, 1000) for p in np.sort(rng.choice(places, min(number, places), replace=False))]
+
+
+def _changes(recording: Recording, number: int) -> list[Fraction]:
+    """The `number` greatest peaks of the distance between the frames on either side of a frame, in order."""
+    front, signal = Choice.of("frontends", "mfcc").build(), recording.signals["audio"]
+    frames = read_frames(front, signal, 0, front.steps(signal.steps), adapt(front, signal)).numpy()
+    change = np.zeros(len(frames))
+    change[1:-1] = np.linalg.norm(frames[2:] - frames[:-2], axis=1)
+    peaks = np.flatnonzero((change[1:-1] >= change[:-2]) & (change[1:-1] > change[2:])) + 1
+    best = np.sort(peaks[np.argsort(-change[peaks], kind="stable")[:number]])
+    return [front.grid.centre(int(place)) for place in best]
 
 
 def _weighted(metric: Callable[[np.ndarray], np.ndarray], table: np.ndarray, weight: np.ndarray) -> np.ndarray:
