@@ -10,7 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from untold.errors import UntoldError
-from untold.layers.segmentation import Path, decode, decode_count, decode_lengths, merge_greedily
+from untold.layers.segmentation import (
+    Path,
+    decode,
+    decode_count,
+    decode_lengths,
+    gamma_price,
+    histogram_price,
+    merge_greedily,
+    poisson_price,
+)
 
 SIZES = (st.integers(1, 7), st.integers(1, 4), st.integers(0, 10_000))
 
@@ -115,6 +124,20 @@ def test_lengths_are_exact(steps: int, size: int, seed: int, shortest: int, more
     path = np.repeat(tokens, spans)
     assert len(path) == steps
     assert cost(costs, path, 0) + price[spans - 1].sum() == pytest.approx(best, abs=1e-12)
+
+
+@pytest.mark.parametrize("price", [poisson_price(5, 30), gamma_price(3, 2.5, 30), histogram_price(np.array([5, 5, 6, 9]), 30)])
+def test_prices_are_those_of_distributions_and_draw_lengths_to_them(price: np.ndarray) -> None:
+    assert np.exp(-price).sum() == pytest.approx(1)
+    assert np.isfinite(price).all()
+    assert price.argmin() + 1 in (4, 5)
+
+
+def test_lengths_that_are_cheap_are_taken() -> None:
+    noise = 1e-3 * np.random.default_rng(0).random((600, 40))
+    price = histogram_price(np.full(10**6, 5), 30)
+    assert set(decode_lengths(noise, price)[1].tolist()) == {5}
+    assert decode_lengths(noise, np.zeros(30))[1].mean() < 1.2  # where no length costs anything, the nearest
 
 
 def test_greedy_merging_gives_the_count_and_costs_no_less() -> None:

@@ -23,6 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numba
 import numpy as np
+from scipy import special, stats
 
 from untold.errors import UntoldError
 from untold.layers._relax import WIDE, relax
@@ -306,6 +307,26 @@ def _lengths(sums: np.ndarray, price: np.ndarray, shortest: int) -> tuple[np.nda
         lengths.append(length[end, place])
         end, place = end - length[end, place], came[end, place]
     return np.array(tokens[::-1], np.int64), np.array(lengths[::-1], np.int64), best[steps, 0]
+
+
+def poisson_price(mean: float, longest: int) -> np.ndarray:
+    """-log of the probability of each length 1 to `longest` under a Poisson distribution of `mean` steps, 0 left out."""
+    return _priced(stats.poisson.logpmf(np.arange(1, longest + 1), mean))
+
+
+def gamma_price(shape: float, scale: float, longest: int) -> np.ndarray:
+    """The same of a Gamma distribution: mean `shape` x `scale` steps."""
+    return _priced(stats.gamma.logpdf(np.arange(1, longest + 1), shape, scale=scale))
+
+
+def histogram_price(lengths: np.ndarray, longest: int) -> np.ndarray:
+    """The same of lengths (n,) that were seen, one added to each count so that nothing is impossible."""
+    return _priced(np.log(np.bincount(np.clip(lengths, 1, longest), minlength=longest + 1)[1:] + 1.0))
+
+
+def _priced(log_weights: np.ndarray) -> np.ndarray:
+    """Made to sum to one, in nats."""
+    return np.asarray(special.logsumexp(log_weights) - log_weights)
 
 
 def merge_greedily(costs: np.ndarray, count: int) -> np.ndarray:
