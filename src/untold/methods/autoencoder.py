@@ -91,7 +91,7 @@ class Autoencoder(nn.Module):
     def losses(self, batch: Batch, player: str = "all") -> dict[str, Loss]:
         x, target = batch.streams["input"], batch.streams["target"]
         coded = self.bottleneck(self.project(self.encoder(x)), batch.keys)
-        latents = coded.stream
+        latents = clear = coded.stream
         losses = dict(coded.losses)
         if self.settings.slowness:
             change = (latents.values[:, 1:] - latents.values[:, :-1]).abs().sum(-1) * latents.counted[:, 1:]
@@ -104,8 +104,7 @@ class Autoencoder(nn.Module):
         nats = -self.decoder(Conditions({"latents": told}, sides)).log_prob(heard)
         losses = {"reconstruction": self.lost(nats, heard, x), **losses}
         if self.sound is not None:
-            heard, detached = batch.streams["sound"], condition.with_values(condition.values.detach())
-            keys = batch.keys
+            heard, detached, keys = batch.streams["sound"], self.used(clear), batch.keys
             if self.training and self.settings.sound_share < 1:
                 chosen = random.uniform(keys, (), _SALT - 1) < self.settings.sound_share
                 heard, detached, sides, keys = heard.of(chosen), detached.of(chosen), {side: value[chosen] for side, value in sides.items()}, keys[chosen]
@@ -113,6 +112,17 @@ class Autoencoder(nn.Module):
             nats = -self.sound(Conditions({"latents": detached}, sides)).log_prob(heard)
             losses["sound"] = self.lost(nats, heard, x)
         return losses
+
+    @torch.no_grad()
+    def used(self, latents: Stream) -> Stream:
+        """The condition as it will be in use, without jitter: what a decoder that teaches nothing should learn from."""
+        training = self.norm is not None and self.norm.training
+        if self.norm is not None:
+            self.norm.eval()
+        out = self.condition(latents.with_values(latents.values.detach()))
+        if self.norm is not None:
+            self.norm.train(training)
+        return out
 
     def windowed(self, condition: Stream, target: Stream, keys: Tensor) -> tuple[Stream, Stream]:
         """In training, of samples, `window` of each example, begun at a latent drawn with its key: conditions, and what they stand for."""
