@@ -92,10 +92,15 @@ def griffin_lim(recording: Recording) -> np.ndarray:
 
 
 def opus(samples: np.ndarray) -> tuple[np.ndarray, float]:
-    """Sound through Opus at its lowest rate (6 kbit/s asked for), and the bits of the file."""
+    """Sound through Opus at its lowest rate (6 kbit/s asked for), and the bits of its packets, the file's wrapping left out."""
     file = io.BytesIO()
     soundfile.write(file, samples, 16000, format="OGG", subtype="OPUS", compression_level=1.0)
-    bits = 8.0 * len(file.getvalue())
+    data, at, bodies = file.getvalue(), 0, []
+    while data[at : at + 4] == b"OggS":  # a page: 27 bytes, how many segments, their sizes, the segments
+        head = 27 + data[at + 26]
+        bodies.append(sum(data[at + 27 : at + head]))
+        at += head + bodies[-1]
+    bits = 8.0 * sum(bodies[2:])  # the first two pages say what follows
     file.seek(0)
     back, _ = soundfile.read(file, dtype="float32")
     return back, bits

@@ -17,7 +17,7 @@ WORDS = {
     "abx_across": "ABX, across speakers", "abx_within": "ABX, within speakers", "pnmi": "PNMI", "nmi": "NMI", "ari": "ARI",
     "r_value": "R value", "f1": "F1", "logmel_mse": "log-mel error", "bits_per_second": "bits per second",
     "mutual_information": "adjusted mutual information", "abx": "Telling phones apart (ABX)", "clusters": "Units against phones",
-    "boundaries": "Boundaries", "likelihood": "Likelihood", "probes": "Probes", "bits": "What the units cost", "codewords_in_use": "codewords in use", "units_per_second": "units per second", "speaker_information": "Who speaks",
+    "boundaries": "Boundaries", "nats": "Likelihood", "probes": "Probes", "bits": "What the units cost", "codewords_in_use": "codewords in use", "units_per_second": "units per second", "speaker_information": "Who speaks",
     "codec": "Sound from the units alone", "conversion": "Another speaker's voice", "codec_bits_per_second": "bits per second", "codec_abx_across": "ABX of the sound, across",
     "codec_abx_within": "ABX of the sound, within", "f0_error": "pitch error (cents)", "mel_cepstral_distortion": "mel-cepstral distortion (dB)",
     "conversion_speaker_accuracy": "named as the voice asked for", "conversion_phone_accuracy": "phones named right", "conversion_f0_error": "pitch off the voice's (cents)",

@@ -3,7 +3,7 @@
 Each recording becomes units, and the units and a speaker's name (unknown to the model: none) become sound. Beside it
 stand mu-law, Opus at its lowest rate, and Griffin and Lim's sound of the recording's own log-mel frames, which loses what
 having no phase loses and nothing else. ABX is that of MFCC (normalised per file) of each sound on the same items, and of
-the original. Bits per second of the units are those of the whole source, in four accountings; of Opus those of the files.
+the original. Bits per second of the units are those of the whole source, in four accountings; of Opus those of its packets.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ def measure(subject: Any, corpus: Any, options: TaskOptions) -> list[Score]:
 
     seconds = [r.signals["audio"].steps / 16000 for r in recordings]
     rows = _bits(subject, corpus, options)
-    rows.append(row("codec_bits_per_second", bits, seconds, "opus", _same, accounting="file", asked="6000 bits per second"))
-    rows.append(row("codec_bits_per_second", [128000 * s for s in seconds], seconds, "mulaw", _same, accounting="file"))
+    rows.append(row("codec_bits_per_second", bits, seconds, "opus", _same, accounting="packets", asked="6000 bits per second"))
+    rows.append(row("codec_bits_per_second", [128000 * s for s in seconds], seconds, "mulaw", _same, accounting="8 bits a sample"))
     for method, again in kinds.items():
         found = [sound.distance(a, b) for a, b in zip(recordings, again, strict=True)]
         rows += [

@@ -64,7 +64,11 @@ def measure(subject: Any, corpus: Any, options: TaskOptions) -> list[Score]:
     def row(metric: str, found: Sequence[float], counted: Sequence[float], voice: str, **more: str) -> Measured:
         better: Literal["lower", "higher"] = "lower" if metric == "conversion_f0_error" else "higher"
         pooled = ratio(groups, np.array(found, np.float64), np.array(counted, np.float64), "speakers")
-        return measured("conversion", metric, "", better, pooled, said | more | {"voice": voice}, draws=options.draws, seed=options.seed)
+        ours = voice in ("own", "target")
+        return measured(
+            "conversion", metric, voice if ours else "", better, pooled, said | more | {"voice": voice}, draws=options.draws, seed=options.seed,
+            method="" if ours else voice,
+        )
 
     speaker_of, tones = _speaker_classifier(taught, targets, options.seed), _pitches(taught)
     rows: list[Score] = []
