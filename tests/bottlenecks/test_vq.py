@@ -9,6 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from untold.bottlenecks._reservoir import Reservoir
 from untold.bottlenecks.vq import Settings, VectorQuantiser, build
 from untold.contract import Grid, Stream
 from untold.layers.convolution import inside
@@ -115,3 +116,58 @@ def test_lookup_gives_back_what_was_passed_on() -> None:
     x = stream(torch.randn(1, 7, 4))
     torch.testing.assert_close(vq.lookup(vq.tokens(x)), vq.central(x).values)
     assert torch.equal(vq.lookup(torch.tensor([[-1]])), torch.zeros(1, 1, 4))
+
+
+def test_nothing_is_quantised_while_warming_up_and_then_k_means_finds_the_clusters() -> None:
+    torch.manual_seed(3)
+    centres = torch.randn(8, 4) * 6
+    vq = quantiser(warm_up=5, estimations=2, reservoir=400, revive_below=0.0, decay=0.99999).train()
+
+    def step(number: int) -> float:
+        values = centres[torch.randint(8, (2, 40))] + 0.1 * torch.randn(2, 40, 4)
+        coded = vq(stream(values), KEYS + number)
+        assert all(loss.weight == (0.0 if number < 5 else 1.0) for loss in coded.losses.values())
+        return float((coded.stream.values - values).abs().max())
+
+    assert [step(number) for number in range(5)] == [0.0] * 5
+    assert vq.when == {5, 8}
+    assert step(5) > 0
+    assert float(torch.cdist(centres, vq.codewords).min(1).values.max()) < 0.1
+    assert sorted(torch.cdist(centres, vq.codewords).argmin(1).tolist()) == list(range(8))
+    assert torch.allclose(vq.counts / vq.counts.sum(), torch.full((8,), 1 / 8), atol=0.08)
+
+
+def test_a_reservoir_keeps_each_of_what_it_saw_with_the_same_chance() -> None:
+    kept = torch.zeros(1000)
+    for seed in range(60):
+        reservoir = Reservoir(50, 1)
+        for start in range(0, 1000, 125):
+            reservoir.take(torch.arange(start, start + 125.0)[:, None], torch.tensor([seed * 1000 + start]))
+        assert len(reservoir.vectors.unique()) == 50
+        kept[reservoir.vectors[:, 0].long()] += 1
+    parts = kept.view(10, 100).sum(1)  # 300 each are expected, give or take 17
+    assert parts.min() > 240
+    assert parts.max() < 360
+    assert Reservoir(50, 1).clusters(4, 0) is None
+
+
+def test_codewords_that_are_put_elsewhere_lose_moments_and_averages() -> None:
+    from untold.training.averaging import Average
+    from untold.training.loop import _restart
+
+    vq = quantiser(codebook="gradient", revive_below=1.0).train()
+    adam = torch.optim.AdamW([vq.codewords], lr=0.1)
+    state = type("State", (), {"model": vq, "average": Average(vq)})()
+    for number in range(3):
+        coded = vq(stream(torch.randn(2, 30, 4)), KEYS + number)
+        moved = vq.restarted()
+        _restart(moved, {"all": adam}, state)
+        rows = torch.stack([rows for _, rows in moved]).any(0) if moved else torch.zeros(8, dtype=torch.bool)
+        if number:
+            assert rows.any()
+            assert not adam.state[vq.codewords]["exp_avg"][rows].any()
+        assert torch.equal(state.average.values["codewords"][rows], vq.codewords.detach()[rows])
+        adam.zero_grad()
+        coded.losses["codebook"].value.backward()
+        adam.step()
+    assert vq.restarted() == []

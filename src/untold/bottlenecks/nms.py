@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from untold import settings
-from untold.contract import Coded, Loss, Stream
+from untold.contract import Coded, Loss, Restarts, Stream
 from untold.settings import Choice, choice, setting
 
 TOKENS = True
@@ -85,6 +85,15 @@ class NonMaxSuppression(nn.Module):
     def lookup(self, tokens: Tensor) -> Tensor:
         """What tokens (batch, steps) stand for, gaps (-1) included."""
         return torch.cat([self.code.lookup(tokens), self._when(tokens >= 0)], -1)
+
+    @property
+    def faster(self) -> tuple[tuple[nn.Parameter, float], ...]:
+        """What of the code learns faster."""
+        return tuple(getattr(self.code, "faster", ()))
+
+    def restarted(self) -> list[tuple[nn.Parameter, Tensor]]:
+        """What of the code was put elsewhere."""
+        return self.code.restarted() if isinstance(self.code, Restarts) else []
 
     def report(self) -> dict[str, float]:
         """What the code tells."""

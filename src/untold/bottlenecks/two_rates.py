@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from untold import settings
-from untold.contract import Coded, Reports, Stream
+from untold.contract import Coded, Reports, Restarts, Stream
 from untold.layers import random
 from untold.settings import Choice, choice, setting
 
@@ -64,6 +64,15 @@ class TwoRates(nn.Module):
         """Both codewords (batch, steps, dimensions) of tokens (batch, steps); zeros where the token is -1."""
         held = torch.where(tokens < 0, -1, tokens % self.slow.alphabet)
         return torch.cat([self.fast.lookup(torch.where(tokens < 0, -1, tokens // self.slow.alphabet)), self.slow.lookup(held)], -1)
+
+    @property
+    def faster(self) -> tuple[tuple[nn.Parameter, float], ...]:
+        """What of both codes learns faster."""
+        return tuple(one for code in (self.fast, self.slow) for one in getattr(code, "faster", ()))
+
+    def restarted(self) -> list[tuple[nn.Parameter, Tensor]]:
+        """What of both codes was put elsewhere."""
+        return [one for code in (self.fast, self.slow) if isinstance(code, Restarts) for one in code.restarted()]
 
     def report(self) -> dict[str, float]:
         """What both tell of their codes."""

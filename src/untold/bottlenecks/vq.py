@@ -10,12 +10,13 @@ the quantiser, data-dependent re-initialisation). Statistics are summed over all
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
 from untold import settings
+from untold.bottlenecks._reservoir import Reservoir
 from untold.contract import Coded, Loss, Stream
 from untold.layers import random
 from untold.layers.across import from_first, gathered, summed
@@ -35,6 +36,10 @@ class Settings(settings.Settings):
     decay: float = setting(0.99, low=0.0, high=0.99999, help="of the exponential averages, per step")
     normalise: bool = setting(True, help="batch normalisation before the codewords")
     revive_below: float = setting(0.03, low=0.0, high=1.0, help="re-initialise codewords chosen less than this share of the mean")
+    codebook_rate: float = setting(10.0, low=0.0, high=1e6, help="factor on the learning rate of codewords that learn by gradient")
+    warm_up: int = setting(0, low=0, high=1 << 40, help="first steps in which nothing is quantised")
+    estimations: int = setting(0, low=0, high=1000, help="times that k-means finds all codewords anew: after warm_up, then at steps half as many again")
+    reservoir: int = setting(20480, low=2, high=1 << 24, help="latents that k-means sees")
 
 
 class VectorQuantiser(nn.Module):
@@ -44,6 +49,7 @@ class VectorQuantiser(nn.Module):
     counts: Tensor
     sums: Tensor
     begun: Tensor
+    steps: Tensor
 
     def __init__(self, settings: Settings) -> None:
         super().__init__()
@@ -59,6 +65,10 @@ class VectorQuantiser(nn.Module):
             self.codewords = nn.Parameter(start)
         self.register_buffer("counts", torch.ones(settings.size))
         self.register_buffer("begun", torch.zeros((), dtype=torch.bool))
+        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
+        self.sample = Reservoir(max(settings.reservoir, 2 * settings.size), settings.dimensions) if settings.estimations else None
+        self.when = frozenset(_schedule(settings.warm_up, settings.estimations))
+        self._moved: list[tuple[nn.Parameter, Tensor]] = []
 
     def choose(self, latents: Tensor, x: Stream) -> Tensor:
         """Tokens (batch, steps) of normalised latents (batch, steps, dimensions): the nearest."""
@@ -81,6 +91,9 @@ class VectorQuantiser(nn.Module):
         if learn and not bool(self.begun):
             assert keys is not None
             self._begin(latents.detach()[counted], keys)
+        if learn and self.sample is not None:
+            assert keys is not None
+            self._estimate(latents.detach()[counted], keys)
         tokens = self.choose(latents.detach(), x)
         chosen = self.codewords[tokens.clamp(min=0)]
         weight = counted.to(latents.dtype)
@@ -94,6 +107,10 @@ class VectorQuantiser(nn.Module):
         if learn:
             assert keys is not None
             self._follow(latents.detach()[counted], tokens[counted], keys)
+            self.steps += 1
+            if int(self.steps) <= self.settings.warm_up:
+                values = latents
+                losses = {name: replace(loss, weight=0.0) for name, loss in losses.items()}
         bits = weight.detach() * math.log2(self.settings.size)
         return Coded(x.with_values(values), losses, bits, torch.where(counted, tokens, -1))
 
@@ -115,10 +132,39 @@ class VectorQuantiser(nn.Module):
         """Codewords (batch, steps, dimensions) of tokens (batch, steps); zeros where the token is -1."""
         return self.codewords.detach()[tokens.clamp(min=0)] * (tokens >= 0)[..., None]
 
+    @property
+    def faster(self) -> tuple[tuple[nn.Parameter, float], ...]:
+        """Codewords that learn by gradient, and the factor on their rate."""
+        return ((self.codewords, self.settings.codebook_rate),) if isinstance(self.codewords, nn.Parameter) else ()
+
+    def restarted(self) -> list[tuple[nn.Parameter, Tensor]]:
+        """Codewords that learn by gradient and were put elsewhere."""
+        moved, self._moved = self._moved, []
+        return moved
+
+    def _put(self, codewords: Tensor, rows: Tensor) -> None:
+        """Puts codewords elsewhere: rows (K,) bool."""
+        self.codewords.data[rows] = codewords
+        if isinstance(self.codewords, nn.Parameter):
+            self._moved.append((self.codewords, rows))
+
+    @torch.no_grad()
+    def _estimate(self, latents: Tensor, keys: Tensor) -> None:
+        """Remembers latents, and finds all codewords anew when it is time to."""
+        assert self.sample is not None
+        if int(self.steps) in self.when:
+            found = self.sample.clusters(self.settings.size, int(self.steps))
+            if found is not None:
+                self._put(found[0], torch.ones_like(self.counts, dtype=torch.bool))
+                self.counts.copy_(found[1] * self.counts.sum())
+                if self.settings.codebook == "ema":
+                    self.sums.copy_(self.codewords * self.counts[:, None])
+        self.sample.take(latents, keys)
+
     @torch.no_grad()
     def _begin(self, latents: Tensor, keys: Tensor) -> None:
         latents = gathered(latents)
-        self.codewords.data.copy_(self._drawn(latents, keys, self.settings.size, 0))
+        self._put(self._drawn(latents, keys, self.settings.size, 0), torch.ones_like(self.counts, dtype=torch.bool))
         if self.settings.codebook == "ema":
             self.sums.copy_(self.codewords)
         self.begun.fill_(True)
@@ -145,10 +191,18 @@ class VectorQuantiser(nn.Module):
         if count:
             latents = gathered(latents)
             fresh = self._drawn(latents, keys, count, 7)
-            self.codewords.data[dead] = fresh
+            self._put(fresh, dead)
             self.counts[dead] = self.counts.mean()
             if self.settings.codebook == "ema":
                 self.sums[dead] = fresh * self.counts[dead, None]
+
+
+def _schedule(first: int, times: int) -> list[int]:
+    """The steps at which codewords are found anew."""
+    out = [max(1, first)][:times]
+    while len(out) < times:
+        out.append(out[-1] * 3 // 2 + 1)
+    return out
 
 
 def build(settings: Settings) -> VectorQuantiser:

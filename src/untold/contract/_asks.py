@@ -27,6 +27,7 @@ class Player:
     clip: float | None = None
     warm_up: int = 0  # steps in which the rate rises from zero
     constant: float = 1.0  # share of the phase after which the rate falls to zero, linearly
+    faster: tuple[tuple[nn.Parameter, float], ...] = ()  # some of its parameters, with a factor on the rate
     halved_at: tuple[int, ...] = ()  # steps from which on the rate is half of what it was before
 
 
@@ -85,6 +86,15 @@ class Reports(Protocol):
     """Tells a person in training how it goes, in numbers by name (perplexity, codewords in use, ...)."""
 
     def report(self) -> dict[str, float]: ...
+
+
+@runtime_checkable
+class Restarts(Protocol):
+    """Puts parameters elsewhere now and then (codewords): moments and averages of what was there mean nothing any more."""
+
+    def restarted(self) -> list[tuple[nn.Parameter, Tensor]]:
+        """Parameters and which of their rows (rows,) bool were put elsewhere since it was last asked."""
+        ...
 
 
 @runtime_checkable

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from untold import settings
-from untold.contract import Batch, Conditions, Density, Loss, Phase, Player, Reports, Stage, Stream
+from untold.contract import Batch, Conditions, Density, Loss, Phase, Player, Reports, Restarts, Stage, Stream
 from untold.layers import random
 from untold.layers.batch_norm import MaskedBatchNorm
 from untold.layers.convolution import Convolution
@@ -85,7 +85,8 @@ class Autoencoder(nn.Module):
     # training ----------------------------------------------------------------------------------------------------
 
     def phases(self) -> Sequence[Phase]:
-        player = Player("all", tuple(self.parameters()), self.settings.learning_rate, warm_up=100, constant=self.settings.constant, halved_at=self.settings.halve_at, clip=5.0)
+        faster = getattr(self.bottleneck, "faster", ())
+        player = Player("all", tuple(self.parameters()), self.settings.learning_rate, faster=faster, warm_up=100, constant=self.settings.constant, halved_at=self.settings.halve_at, clip=5.0)
         return (Phase("train", self.settings.batch, Fraction(self.settings.crop).limit_denominator(16000), players=(player,)),)
 
     def losses(self, batch: Batch, player: str = "all") -> dict[str, Loss]:
@@ -145,6 +146,10 @@ class Autoencoder(nn.Module):
     def report(self) -> dict[str, float]:
         """What the bottleneck tells of its code."""
         return self.bottleneck.report() if isinstance(self.bottleneck, Reports) else {}
+
+    def restarted(self) -> list[tuple[nn.Parameter, Tensor]]:
+        """Codewords that were put elsewhere."""
+        return self.bottleneck.restarted() if isinstance(self.bottleneck, Restarts) else []
 
     # reading -----------------------------------------------------------------------------------------------------
 

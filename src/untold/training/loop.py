@@ -14,7 +14,7 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from torch import Tensor
 
-from untold.contract import Loss, Phase, Player, Reports
+from untold.contract import Loss, Phase, Player, Reports, Restarts
 from untold.corpora import Corpus, Pieces
 from untold.driver import Model
 from untold.errors import UntoldError
@@ -152,7 +152,7 @@ def _learn(phase: Phase, left: Sequence[Phase], loader: Loader, state: _State, k
     """Steps of a phase; `left` are the phases that are not over, this one first."""
     model, place = state.model, state.place
     optimisers: dict[str, torch.optim.Optimizer] = {
-        p.name: torch.optim.AdamW(p.parameters, lr=p.learning_rate, betas=p.betas, weight_decay=p.weight_decay, fused=True)
+        p.name: torch.optim.AdamW(_groups(p), lr=p.learning_rate, betas=p.betas, weight_decay=p.weight_decay, fused=True)
         for p in phase.players
     }
     checkpoint.restore(optimisers, kept)
@@ -170,6 +170,8 @@ def _learn(phase: Phase, left: Sequence[Phase], loader: Loader, state: _State, k
             batch = loader.batch(step, step + 1)
             with state.accelerator.autocast():
                 losses = model.method.losses(batch, player.name)
+            if isinstance(model.method, Restarts):
+                _restart(model.method.restarted(), optimisers, state)
             found, finite = _step(losses, player, optimisers[player.name], rate(player, step, steps), state)
             told |= found
             if not finite:
@@ -187,6 +189,25 @@ def _learn(phase: Phase, left: Sequence[Phase], loader: Loader, state: _State, k
         state.keep(optimisers)
     if times:
         state.save(optimisers)
+
+
+def _groups(player: Player) -> list[dict[str, Any]]:
+    """Its parameters, those with a rate of their own by themselves."""
+    own = {id(parameter) for parameter, _ in player.faster}
+    rest = [parameter for parameter in player.parameters if id(parameter) not in own]
+    return [{"params": rest}, *({"params": [parameter], "factor": factor} for parameter, factor in player.faster)]
+
+
+@torch.no_grad()
+def _restart(moved: Sequence[tuple[torch.nn.Parameter, Tensor]], optimisers: dict[str, torch.optim.Optimizer], state: _State) -> None:
+    """Moments of what was put elsewhere are forgotten, and averages begin where it is now."""
+    names = {id(parameter): name for name, parameter in state.model.named_parameters()}
+    for parameter, rows in moved:
+        for optimiser in optimisers.values():
+            for key in ("exp_avg", "exp_avg_sq"):
+                if key in optimiser.state.get(parameter, {}):
+                    optimiser.state[parameter][key][rows] = 0
+        state.average.values[names[id(parameter)]][rows] = parameter[rows]
 
 
 def _odd(told: dict[str, tuple[float, str]]) -> str:
@@ -228,7 +249,7 @@ def _step(losses: dict[str, Loss], player: Player, optimiser: torch.optim.Optimi
             gradient.copy_(part.view_as(gradient))
     length = float(torch.nn.utils.clip_grad_norm_(player.parameters, player.clip or math.inf))
     for group in optimiser.param_groups:
-        group["lr"] = learning_rate
+        group["lr"] = learning_rate * group.get("factor", 1.0)
     told = {name: (float(summed(loss.value.detach()) / counts[name]), loss.unit) for name, loss in losses.items()}
     finite = math.isfinite(length) and all(math.isfinite(value) for value, _ in told.values())
     if finite:
