@@ -52,6 +52,15 @@ def test_the_rate_comes_and_boundaries_are_those_of_the_truth(made: tuple[Path, 
     assert units < 0.6 * nearest
 
 
+def test_greedy_merging_comes_to_the_rate_in_each_recording(made: tuple[Path, Path, list[np.ndarray]], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    features, book, truth = made
+    assert main(["segment", str(features), "--codebook", str(book), "--rate", "8", "--greedy", "--out", str(tmp_path / "units"), "--quiet"]) == 0
+    assert "merged greedily" in capsys.readouterr().out
+    for number, which in enumerate(truth):
+        units = read_units(tmp_path / "units" / "units.jsonl")[f"s/{number}"]
+        assert 0.85 * 8 * len(which) / 50 < len(units.tokens) <= round(8 * len(which) / 50)
+
+
 def test_a_price_and_lengths(made: tuple[Path, Path, list[np.ndarray]], tmp_path: Path) -> None:
     features, book, truth = made
     words = ["segment", str(features), "--codebook", str(book), "--quiet", "--out"]
@@ -74,6 +83,7 @@ def test_a_price_and_lengths(made: tuple[Path, Path, list[np.ndarray]], tmp_path
     [
         ([], 2, "--rate or --penalty"),
         (["--rate", "1", "--penalty", "1"], 2, "--rate or --penalty"),
+        (["--penalty", "1", "--greedy"], 2, "--greedy goes with --rate"),
         (["--rate", "51"], 1, "at most the 50 steps per second"),
         (["--rate", "0"], 1, "above 0"),
         (["--penalty", "-1"], 1, "0 or more"),

@@ -29,12 +29,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rate", type=float, metavar="UNITS", help="wanted units a second (on pixels: a recording); one price for all is searched")
     parser.add_argument("--penalty", type=float, metavar="X", help="price of a change, in the codebook's distance")
     parser.add_argument("--shortest", type=float, metavar="SECONDS", help="least length of a unit (but for the last of a recording)")
+    parser.add_argument("--greedy", action="store_true", help="merge neighbours greedily in each recording instead: the lecture's alternative, not exact")
     parser.add_argument("--longest", type=float, metavar="SECONDS", help="greatest length of a unit")
 
 
 def run(
     features: Path | str, *, codebook: Path | str, out: Path, rate: float | None = None, penalty: float | None = None,
-    shortest: float | None = None, longest: float | None = None, force: bool = False, device: str = "auto", threads: int | None = None,
+    shortest: float | None = None, longest: float | None = None, greedy: bool = False, force: bool = False, device: str = "auto", threads: int | None = None,
     limit: int | None = None, quiet: bool = False,
 ) -> Path:
     """Writes the units and gives their folder; says the price and the rate that came of it."""
@@ -47,6 +48,8 @@ def run(
 
     if (rate is None) == (penalty is None):
         raise UsageError("give --rate or --penalty (one of them)")
+    if greedy and (rate is None or shortest is not None or longest is not None):
+        raise UsageError("--greedy goes with --rate and nothing else")
     machine(device, threads)
     terminal = Terminal(quiet)
     folder, book = FeatureFolder(features, limit=limit), read_codebook(Path(codebook))
@@ -57,9 +60,11 @@ def run(
         raise UntoldError(f"--rate {rate:g}: above 0 and at most the {folder.grid.rate} steps per {folder.grid.unit} of {features}")
     if penalty is not None:
         check_price(penalty)
-    decoded = _decoder(book, folder, shortest, longest)
+    decoded = _decoder(book, folder, shortest, longest, rate if greedy else None)
     ids = folder.ids()
-    if rate is not None:
+    if greedy:
+        penalty = 0.0
+    elif rate is not None:
         searched = _some(folder, len(book.codewords))
         amount = _amount(folder, searched, a_recording)
         with terminal.bar(0, "passes", "searching the price") as bar:
@@ -81,7 +86,7 @@ def run(
             bar.advance(1)
     per = "recording" if a_recording else folder.grid.unit
     reached = units / _amount(folder, ids, a_recording)
-    terminal.result(f"{units} units, {reached:.2f} a {per}" + ("" if rate is None else f" ({rate:g} wanted)") + f", price {penalty:.6g} ({book.distance} distance)")
+    terminal.result(f"{units} units, {reached:.2f} a {per}" + ("" if rate is None else f" ({rate:g} wanted)") + (", merged greedily" if greedy else f", price {penalty:.6g} ({book.distance} distance)"))
     terminal.result(f"{out}")
     return out
 
@@ -109,12 +114,14 @@ def _some(folder: FeatureFolder, size: int) -> tuple[str, ...]:
     return tuple(chosen)
 
 
-def _decoder(book: Codebook, folder: FeatureFolder, shortest: float | None, longest: float | None) -> Callable[[np.ndarray, float], np.ndarray]:
-    """Features (steps, dimensions) and a price -> tokens (steps,)."""
+def _decoder(
+    book: Codebook, folder: FeatureFolder, shortest: float | None, longest: float | None, greedily: float | None
+) -> Callable[[np.ndarray, float], np.ndarray]:
+    """Features (steps, dimensions) and a price -> tokens (steps,); `greedily` units a second by merging, whatever the price."""
     import numpy as np
 
     from untold.layers.segmentation import Path as Steps
-    from untold.layers.segmentation import blocks, decode_lengths
+    from untold.layers.segmentation import blocks, decode_lengths, merge_greedily
 
     size, per = len(book.codewords), folder.grid.rate
     squares = np.square(book.codewords).sum(1)
@@ -130,6 +137,12 @@ def _decoder(book: Codebook, folder: FeatureFolder, shortest: float | None, long
         parts = [path.push(some) for some in costs(values)]
         return np.concatenate([*parts, path.finish()[0]])
 
+    def merged(values: np.ndarray, price: float) -> np.ndarray:
+        wanted = greedily if folder.grid.unit == "pixel" else len(values) / float(per) * (greedily or 0)
+        return merge_greedily(np.concatenate([np.zeros((0, size), np.float32), *costs(values)]), max(1, round(wanted or 0)))
+
+    if greedily is not None:
+        return merged
     if shortest is None and longest is None:
         return free
     least = 1 if shortest is None else round(shortest * per)
