@@ -59,9 +59,8 @@ class _Stack(torch.autograd.Function):
             g = gated[..., number * channels : (number + 1) * channels] if keep else gated
             u.view(batch, rows, samples // rows, 2 * channels).copy_((conditions[:, :, number] * half)[:, :, None])
             u.view(batch * samples, 2 * channels).addmm_(now.view(batch * samples, channels), present[number] * half)
-            older = past[number] * half
-            for row in range(batch if dilation < samples else 0):
-                u[row, dilation:].addmm_(now[row, : samples - dilation], older)
+            if dilation < samples:
+                _add(u[:, dilation:], now[:, : samples - dilation], past[number] * half)
             u.tanh_()
             torch.addcmul(u[..., :channels], u[..., :channels], u[..., channels:], out=g)  # twice the gated value
             if number + 1 < layers:
@@ -102,11 +101,28 @@ class _Stack(torch.autograd.Function):
             d_conditions[:, :, number] = d_u.view(batch, ctx.rows, samples // ctx.rows, 2 * channels).sum(2)
             torch.mm(now.view(batch * samples, channels).T, flat_u, out=d_present[number])
             flat_x.addmm_(flat_u, (present[number] * half).T)
-            older = (past[number] * half).T
-            for row in range(batch if dilation < samples else 0):
-                d_past[number].addmm_(now[row, : samples - dilation].T, d_u[row, dilation:])
-                d_x[row, : samples - dilation].addmm_(d_u[row, dilation:], older)
+            if dilation < samples:
+                _add_outer(d_past[number], now[:, : samples - dilation], d_u[:, dilation:])
+                _add(d_x[:, : samples - dilation], d_u[:, dilation:], (past[number] * half).T)
         return d_x, d_conditions * half, d_past * half, d_present * half, d_residual * 0.5, d_skip, None
+
+
+def _add(out: Tensor, x: Tensor, weight: Tensor) -> None:
+    """out (batch, n, b) += x (batch, n, a) weight (a, b), of stretches of longer rows: row by row on a CPU, at once on a GPU."""
+    if out.is_cuda:
+        out.baddbmm_(x, weight.expand(len(x), -1, -1))
+        return
+    for row in range(len(out)):
+        out[row].addmm_(x[row], weight)
+
+
+def _add_outer(out: Tensor, x: Tensor, y: Tensor) -> None:
+    """out (a, b) += the sum over rows of x (batch, n, a) transposed times y (batch, n, b)."""
+    if out.is_cuda:
+        out.add_(torch.bmm(x.transpose(1, 2), y).sum(0))
+        return
+    for row in range(len(x)):
+        out.addmm_(x[row].T, y[row])
 
 
 def _halves(channels: int, like: Tensor) -> Tensor:
