@@ -7,27 +7,29 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 WIDE = 16
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def _vectors(typing: Any, best: Any, begun: Any, row: Any, odd: Any, count: Any, change: Any, now: Any) -> Any:
-    """`count` vectors of 16 states: best = min(best, change) + row, begun = now where it changed; gives the least and its state.
+def _vectors(typing: Any, best: Any, begun: Any, base: Any, costs: Any, at: Any, odd: Any, odd_at: Any, count: Any, change: Any, now: Any) -> Any:
+    """`count` vectors of 16 states: best = min(best, change) + costs, begun = now where it changed; gives the least and its state.
 
-    `odd` (16,) float64 stays 0 where all costs are finite.
+    All arrays are flat, each with a place to begin (views of arrays would cost more than the step). The 16 numbers of
+    `odd` stay 0 where all costs are finite.
     """
-    pair = types.Tuple((types.float64, types.int32))
-    return pair(best, begun, row, odd, types.intp, types.float64, types.int32), _generate
+    pair, word = types.Tuple((types.float64, types.int32)), types.intp
+    return pair(best, begun, word, costs, word, odd, word, word, types.float64, types.int32), _generate
 
 
 def _generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-    best, begun, row, odd = (context.make_array(signature.args[k])(context, builder, args[k]).data for k in range(4))
-    count, change, now = args[4:]
+    best, begun, row, odd = (context.make_array(signature.args[k])(context, builder, args[k]).data for k in (0, 1, 3, 5))
+    base, at, odd_from, count, change, now = (args[k] for k in (2, 4, 6, 7, 8, 9))
     word, number = count.type, ir.IntType(32)
     double, whole = ir.VectorType(ir.DoubleType(), WIDE), ir.VectorType(number, WIDE)
-    single = signature.args[2].dtype == types.float32
+    single = signature.args[3].dtype == types.float32
     kind = ir.VectorType(ir.FloatType(), WIDE) if single else double
 
     def spread(value: Any, vector: Any) -> Any:
@@ -39,20 +41,23 @@ def _generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
 
     changes, nows = spread(change, double), spread(now, whole)
     lanes = ir.Constant(whole, list(range(WIDE)))
-    odd_at = vector(odd, word(0), double)
-    odd_before = builder.load(odd_at, align=4)
+    odd_at = vector(odd, odd_from, double)
+    zeros = ir.Constant(kind, [0.0] * WIDE)
+    name = f"llvm.fma.v{WIDE}f{32 if single else 64}"
+    fma = cgutils.get_or_insert_function(builder.module, ir.FunctionType(kind, [kind] * 3), name)
     before = builder.block
     head, body, after = (builder.append_basic_block(name) for name in ("head", "body", "after"))
     builder.branch(head)
     builder.position_at_end(head)
-    i, least, state, strange = builder.phi(word), builder.phi(double), builder.phi(whole), builder.phi(double)
-    for phi, start in ((i, word(0)), (least, ir.Constant(double, [float("inf")] * WIDE)), (state, lanes), (strange, odd_before)):
+    i, least, state, strange = builder.phi(word), builder.phi(double), builder.phi(whole), builder.phi(kind)
+    for phi, start in ((i, word(0)), (least, ir.Constant(double, [float("inf")] * WIDE)), (state, lanes), (strange, zeros)):
         phi.add_incoming(start, before)
     builder.cbranch(builder.icmp_signed("<", i, count), body, after)
     builder.position_at_end(body)
     place = builder.mul(i, word(WIDE))
-    here = [vector(base, place, of) for base, of in ((best, double), (begun, whole), (row, kind))]
+    here = [vector(of, builder.add(start, place), kind_of) for of, start, kind_of in ((best, base, double), (begun, base, whole), (row, at, kind))]
     old, since, costs = (builder.load(pointer, align=4) for pointer in here)
+    strange.add_incoming(builder.call(fma, [costs, zeros, strange]), body)  # what is not finite is not 0 times 0
     if single:
         costs = builder.fpext(costs, double)
     stays = builder.fcmp_ordered("<=", old, changes)
@@ -63,11 +68,11 @@ def _generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
     states = builder.add(spread(builder.trunc(place, number), whole), lanes)
     least.add_incoming(builder.select(less, new, least), body)
     state.add_incoming(builder.select(less, states, state), body)
-    strange.add_incoming(builder.fadd(strange, builder.fsub(costs, costs)), body)
     i.add_incoming(builder.add(i, word(1)), body)
     builder.branch(head)
     builder.position_at_end(after)
-    builder.store(strange, odd_at, align=4)
+    told = builder.fpext(strange, double) if single else strange
+    builder.store(builder.fadd(builder.load(odd_at, align=4), told), odd_at, align=4)
     lowest, which = least, state
     for step in (8, 4, 2, 1):
         turn = ir.Constant(whole, [(lane + step) % WIDE for lane in range(WIDE)])
@@ -82,18 +87,21 @@ _step: Any = _vectors
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def relax(row: np.ndarray, change: float, now: int, best: np.ndarray, begun: np.ndarray, odd: np.ndarray) -> tuple[float, int]:
-    """A step: best (K,) float64 and begun (K,) int32 after the costs (K,) of step `now`; gives the least of best and its state.
+def relax(
+    size: int, best: np.ndarray, begun: np.ndarray, base: int, costs: np.ndarray, at: int, odd: np.ndarray, odd_at: int, change: float, now: int
+) -> tuple[float, int]:
+    """Step `now` of a recording: its `size` numbers of best (float64) and begun (int32) from `base` on, after the costs from `at` on.
 
-    `odd` (16,) float64 stays 0 where all costs are finite.
+    Gives the least of best and its state. All arrays are flat; the 16 numbers of `odd` from `odd_at` on stay 0 where all
+    costs are finite.
     """
-    vectors = len(best) // WIDE
-    least, state = _step(best, begun, row, odd, vectors, change, np.int32(now))
-    for k in range(vectors * WIDE, len(best)):
-        if best[k] > change:
-            best[k], begun[k] = change, now
-        best[k] += row[k]
-        odd[0] += row[k] - row[k]
-        if best[k] < least:
-            least, state = best[k], np.int32(k)
+    vectors = size // WIDE
+    least, state = _step(best, begun, base, costs, at, odd, odd_at, vectors, change, np.int32(now))
+    for k in range(vectors * WIDE, size):
+        if best[base + k] > change:
+            best[base + k], begun[base + k] = change, now
+        best[base + k] += costs[at + k]
+        odd[odd_at] += costs[at + k] - costs[at + k]
+        if best[base + k] < least:
+            least, state = best[base + k], np.int32(k)
     return least, state

@@ -88,10 +88,11 @@ def _advance(
     least: float, state: int, odd: np.ndarray,
 ) -> tuple[float, int]:
     """Steps on; writes the best state before each step and where its run began. Takes and gives the least of best and its state."""
+    flat, size = costs.reshape(-1), len(best)
     for step in range(len(costs)):
         now = at + step
         before[step], runs[step] = state, begun[state]
-        least, state = relax(costs[step], least + penalty if now else 0.0, now, best, begun, odd)
+        least, state = relax(size, best, begun, 0, flat, step * size, odd, 0, least + penalty if now else 0.0, now)
     return least, state
 
 
@@ -99,18 +100,19 @@ def _advance(
 def _rows(costs: np.ndarray, lengths: np.ndarray, penalty: float, tokens: np.ndarray, totals: np.ndarray, odd: np.ndarray) -> None:
     """Some recordings, a step of each in turn: while one waits for its least cost, another goes on."""
     rows, steps, size = costs.shape
-    best, begun = np.zeros((rows, size)), np.zeros((rows, size), np.int32)
+    best, begun = np.zeros(rows * size), np.zeros(rows * size, np.int32)
+    flat, odd = costs.reshape(-1), odd.reshape(-1)
     before, runs = np.zeros((rows, steps), np.int32), np.zeros((rows, steps), np.int32)
     states = np.zeros(rows, np.int32)
     for step in range(steps):
         for row in range(rows):
             if step < lengths[row]:
-                before[row, step], runs[row, step] = states[row], begun[row, states[row]]
+                before[row, step], runs[row, step] = states[row], begun[row * size + states[row]]
                 change = totals[row] + penalty if step else 0.0
-                totals[row], states[row] = relax(costs[row, step], change, step, best[row], begun[row], odd[row])
+                totals[row], states[row] = relax(size, best, begun, row * size, flat, (row * steps + step) * size, odd, row * WIDE, change, step)
     for row in range(rows):
         if lengths[row]:
-            _back(tokens[row, : lengths[row]], 0, states[row], begun[row, states[row]], before[row], runs[row], 0)
+            _back(tokens[row, : lengths[row]], 0, states[row], begun[row * size + states[row]], before[row], runs[row], 0)
 
 
 @numba.njit(cache=True)
