@@ -33,6 +33,7 @@ SHOWN = (  # of all scores, what stands on the terminal; the page has them all
     {"metric": "pnmi", "silence": "out"}, {"metric": "r_value"}, {"metric": "bits_per_second", "accounting": "unigram"}, {"metric": "bits_per_dim"},
 )
 _LONGEST = 8 * 16000
+_NARROW = 1024  # dimensions
 _LABELLED = 400  # recordings that are scored against labels: more would only make the wait longer
 
 
@@ -115,13 +116,22 @@ class Discovery:
         rivals: list[Subject] = [open_subject(what.replace("+", ","), corpus=judged, device=self.device) for what in _scoring.words(_scoring.YARDSTICKS)]
         if self.run.facts["method"] != "mixture":
             rivals.append(self._mixture())
-        self._measure(("abx", "probes"), ours, judged, self.subject.points, **said)
+        self._measure(("abx",), ours, judged, self.subject.points, **said)
+        self._measure(("probes",), ours, judged, self._narrow(judged), **said)
         for rival in rivals:
             self._measure(("abx",), rival, judged, **(said if rival.minutes else {}))
         for rival in rivals[0], rivals[2]:  # with and without normalisation, which hides who speaks
             self._measure(("probes",), rival, judged)
         for subject in [s for s in (self.subject, *rivals) if s.alphabet]:
             self._measure(("clusters", "boundaries"), Remembering(subject), judged, **said)
+
+    def _narrow(self, judged: Corpus) -> list[str]:
+        """The points of few dimensions: probes of the others take longer than all the rest."""
+        wide = {point: self.subject.features(judged[0], point).values.shape[1] for point in self.subject.points}
+        for point, dimensions in wide.items():
+            if dimensions > _NARROW:
+                self.absent.append(f"Probes at {point}: {dimensions} dimensions take their time; ask for them (untold evaluate, --tasks probes --points {point}).")
+        return [point for point, dimensions in wide.items() if dimensions <= _NARROW]
 
     def _mixture(self) -> Subject:
         """The strongest cheap rival, fitted to the same recordings."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -119,7 +120,10 @@ def measure(scored: Scored, corpus: Corpus | Sequence[Recording], tasks: Sequenc
         except UntoldError as error:
             left_out(f"left out: {error}")
             continue
-        scored.scores += found
+        scored.scores += [score for score in found if math.isfinite(score.value)]
+        for score in found:
+            if not math.isfinite(score.value):
+                left_out(f"{score.metric} has no value here ({score.value})")
         terminal.say(f"{scored.what}, {task}: {len(found)} scores in {time.monotonic() - begun:.1f} s")
 
 

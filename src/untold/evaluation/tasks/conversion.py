@@ -30,7 +30,7 @@ BETTER = {"conversion_speaker_accuracy": "higher", "conversion_phone_accuracy": 
 NEEDS = "model"
 
 _TARGETS = 12
-_EACH = 4  # conversions to each
+_EACH = 3  # conversions to each
 _TAUGHT = 60  # recordings of others that the recogniser of phones learns from, beside the targets'
 _LONGEST = 10  # seconds of a recording
 _AROUND = 4  # frames on each side that the recogniser of phones hears
@@ -78,6 +78,9 @@ def measure(subject: Any, corpus: Any, options: TaskOptions) -> list[Score]:
         rows.append(row("conversion_speaker_accuracy", right, [1.0] * len(some), voice, classifier=f"mlp{_SPEAKERS.hidden} on frames of MFCC", chance=f"{1 / len(targets):.3f}"))
         off = [abs(_tone(r) - tones[to]) for r, to in zip(some, asked_for, strict=True)]
         there = [float(np.isfinite(x)) for x in off]
+        if not any(there):
+            options.say(f"conversion_f0_error of voice={voice} left out: nothing of it is voiced")
+            continue
         rows.append(row("conversion_f0_error", [x if np.isfinite(x) else 0.0 for x in off], there, voice, unit="cents between the medians of the recording and of the voice, on the mean", without_pitch=str(there.count(0.0))))
     if any(r.tiers for r in recordings):
         others = [r for r, part in zip(recordings, parts, strict=True) if part is not False and r.speaker not in targets][:_TAUGHT]
