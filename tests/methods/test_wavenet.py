@@ -79,7 +79,7 @@ def _made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()):
         patch.setenv("UNTOLD_CACHE", str(place / "cache"))
         source = write_sounds(place / "sounds")
-        assert main(["train", "wavenet", str(source), "--steps", "80", "--quiet", "--out", str(place / "run"), *sets(TINY), "--set", "sides=speaker"]) == 0
+        assert main(["train", "wavenet", str(source), "--steps", "200", "--quiet", "--out", str(place / "run"), *sets(TINY), "--set", "sides=speaker"]) == 0
     return source, place / "run"
 
 

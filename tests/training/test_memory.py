@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,11 +22,11 @@ def test_what_an_example_keeps_is_what_the_stack_of_a_wavenet_must_keep(tmp_path
     model = build(name, settings, {}, 0)
     table = adapted_table(model, corpus, tmp_path / "adapted")
     (phase,) = model.method.phases()
-    found = memory.kept_by_an_example(model, corpus, table, 0, 0, replace(phase, batch=1), "no")
+    found = memory.kept_by_an_example(model, corpus, table, phase, "no")
     stack = 5120 * 20 * 64 * 4 * 4  # samples, layers, channels; what is heard, two halves of the gates, what passed them; floats
     head = 5120 * (64 + 3 * 256) * 4
     assert stack + head / 2 < found < 1.3 * (stack + head)
-    half = memory.kept_by_an_example(model, corpus, table, 0, 0, replace(phase, batch=1), "bf16")
+    half = memory.kept_by_an_example(model, corpus, table, phase, "bf16")
     assert 0.4 * found < half < 0.75 * found
 
 

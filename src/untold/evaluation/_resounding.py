@@ -122,14 +122,13 @@ def distance(one: Recording, other: Recording) -> Distance:
     """How far the sound of `other` is from that of `one`.
 
     Mel-cepstral distortion (Kubichek 1993): 10 / ln 10 times the root of twice the squared differences of the cepstra 1 to
-    13 of 40 log-mel energies, in dB, frame by frame: no frame is moved, since the lengths are the same. What lies 60 dB
-    below the loudest energy of the original is taken to be there, in both: nobody hears more silence than that.
+    13 of 40 log-mel energies, in dB, frame by frame: no frame is moved, since the lengths are the same. What lies more
+    than 60 dB below the loudest energy of a sound is taken to be there: nobody hears more silence than that.
     """
     from scipy.fft import dct
 
     mels = [log_mels(r) for r in (one, other)]
-    floor = mels[0].max(initial=-np.inf) - _RANGE
-    a, b = (dct(np.maximum(mel, floor) / 2, type=2, norm="ortho", axis=1)[:, 1 : CEPSTRA + 1] * (2 / 40) ** 0.5 for mel in mels)
+    a, b = (dct(np.maximum(mel, mel.max(initial=-np.inf) - _RANGE) / 2, type=2, norm="ortho", axis=1)[:, 1 : CEPSTRA + 1] * (2 / 40) ** 0.5 for mel in mels)
     frames = min(len(a), len(b))
     distortion = 10 / np.log(10) * np.sqrt(2 * np.square(a[:frames] - b[:frames]).sum(1))
     f, g = (pitch(samples_of(r)) for r in (one, other))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import psutil
 import torch
 from torch import Tensor
@@ -14,22 +14,23 @@ from untold.contract import Phase
 from untold.corpora import Corpus, Pieces
 from untold.driver import Model
 from untold.errors import UntoldError
-from untold.training.loader import AdaptedTable, Loader
+from untold.frontends import excerpt
+from untold.training.loader import AdaptedTable, rows
 from untold.training.processes import share
 
 _COPIES = 5  # of each weight: itself, its gradient, two moments of Adam, the average
 _CGROUP = Path("/sys/fs/cgroup")
 
 
-def check(model: Model, corpus: Corpus | Pieces, adapted: AdaptedTable, seed: int, precision: str) -> None:
+def check(model: Model, corpus: Corpus | Pieces, adapted: AdaptedTable, precision: str) -> None:
     """Raises `UntoldError` with the numbers where a step of a learning phase keeps more than there is."""
     free = available(model.device())
     weights = sum(p.numel() * p.element_size() for p in model.parameters()) * _COPIES
-    for number, phase in enumerate(model.method.phases()):
+    for phase in model.method.phases():
         if not phase.players:
             continue
         mine = -(-phase.batch // share()[1])
-        example = kept_by_an_example(model, corpus, adapted, seed, number, phase, precision)
+        example = kept_by_an_example(model, corpus, adapted, phase, precision)
         needed = weights + mine * example
         if needed > free:
             fits = max(0, int((free - weights) / max(1, example)) * share()[1])
@@ -40,11 +41,15 @@ def check(model: Model, corpus: Corpus | Pieces, adapted: AdaptedTable, seed: in
             )
 
 
-def kept_by_an_example(model: Model, corpus: Corpus | Pieces, adapted: AdaptedTable, seed: int, number: int, phase: Phase, precision: str) -> float:
+def kept_by_an_example(model: Model, corpus: Corpus | Pieces, adapted: AdaptedTable, phase: Phase, precision: str) -> float:
     """Bytes that autograd keeps of one example, measured on a copy of the model."""
     twin = copy.deepcopy(model).train()
     own = {p.untyped_storage().data_ptr() for p in twin.parameters()}
-    batch = Loader(corpus, twin, replace(phase, batch=share()[1]), seed, number, adapted).batch(0)
+    place, wanted = int(np.argmax(corpus.steps())), round(phase.crop * 16000)
+    recording = corpus[place]
+    given = excerpt([recording.signals["audio"]], [0], [min(wanted, recording.signals["audio"].steps)], twin.margin)
+    index, device = torch.tensor([place], device=twin.device()), twin.device()
+    batch = twin.batch(given.to(device), rows(adapted, [place], device), twin.side_indices([recording]), index, index)
     kept: dict[int, int] = {}
 
     def keep(tensor: Tensor) -> Tensor:

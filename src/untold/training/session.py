@@ -122,7 +122,7 @@ def perform(run: runs.Run, wish: Wish, corpus: Corpus, watcher: Watcher, device:
             warp(model, data, wish.seed, progress, resume / "warp.safetensors")
     with watcher.bar(len(data), "recordings", "normalising") as bar:
         adapted = adapted_table(model, data, resume / "adapted", bar.advance)
-    memory.check(model, data, adapted, wish.seed, wish.precision)
+    memory.check(model, data, adapted, wish.precision)
     plan = Plan(wish.steps, wish.minutes, dict(run.facts["planned"]["phases"]))
     reporter = Reporter(run, plan, place, wish, watcher)
 
