@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from untold import settings
-from untold.contract import Coded, Loss, Restarts, Stream
+from untold.contract import Coded, Restarts, Stream
 from untold.settings import Choice, choice, setting
 
 TOKENS = True
@@ -52,11 +52,10 @@ class NonMaxSuppression(nn.Module):
         soft = torch.sigmoid(score / self.settings.temperature)
         gate = kept.to(soft) + soft - soft.detach()
         values = torch.cat([coded.stream.values * gate[..., None], self._when(kept)], -1)
-        losses = {name: Loss(loss.value, loss.count, loss.unit, loss.weight) for name, loss in coded.losses.items()}
         share = (kept.sum(1) / x.lengths.clamp(min=1))[:, None].clamp(1e-9, 1 - 1e-9)
         where = -(share * share.log2() + (1 - share) * (1 - share).log2()) * x.counted
         tokens = None if coded.tokens is None else torch.where(kept, coded.tokens, -1)
-        return Coded(x.with_values(values), losses, coded.bits * kept + where, tokens)
+        return Coded(x.with_values(values), coded.losses, coded.bits * kept + where, tokens)
 
     def kept(self, x: Stream) -> Tensor:
         """Which latents emit (batch, steps): local maxima of the score, the first of equals, the best of them in each recording."""

@@ -45,6 +45,7 @@ class SegmentalQuantiser(vq.VectorQuantiser):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
+        self._steering = False  # whether the latents that are chosen for next may move the price
         self.rate, self.squared = settings.rate, settings.distance == "squared"
         self.register_buffer("price", torch.full((), -1.0, dtype=torch.float64))  # below 0: nobody knows it yet
         self.register_buffer("achieved", torch.zeros((), dtype=torch.float64))
@@ -55,7 +56,7 @@ class SegmentalQuantiser(vq.VectorQuantiser):
 
     def choose(self, latents: Tensor, x: Stream) -> Tensor:
         """Tokens (batch, steps) of latents (batch, steps, dimensions), for each recording by itself."""
-        if getattr(self, "_steering", False):
+        if self._steering:
             self._steer(latents, x)
             self._steering = False
         price = max(0.0, float(self.price))
