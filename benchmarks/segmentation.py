@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import argparse
 
-import numba
 import numpy as np
+import torch
 from _turns import turns
 
 from untold.layers.segmentation import decode, merge_greedily
@@ -38,7 +38,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--times", type=int, default=5)
     times = parser.parse_args().times
-    numba.set_num_threads(1)
+    torch.set_num_threads(1)
     for size in (64, 2048):
         costs = np.random.default_rng(0).random((BATCH, STEPS, size), dtype=np.float32)
         lengths = np.full(BATCH, STEPS)

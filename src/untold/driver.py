@@ -79,7 +79,7 @@ class Model(nn.Module):
 
     def adapt(self, recording: Recording) -> dict[str, dict[str, Tensor]]:
         """What each front end has to know of a recording before it reads it."""
-        return {stream: adapt(self._front(stream), recording.signals[self._front(stream).stream]) for stream in self.fronts}
+        return {stream: adapt(self._front(stream), recording.signal_for(self._front(stream).stream, self.name)) for stream in self.fronts}
 
     def batch(self, given: Excerpt, adapted: Adapted, sides: Mapping[str, Tensor], index: Tensor, keys: Tensor | None) -> Batch:
         """The streams that the method wants of an excerpt; keys only in training."""
@@ -121,7 +121,7 @@ class Model(nn.Module):
     def chunks(self, recording: Recording, point: str, steps: int = _CHUNK) -> Iterator[np.ndarray]:
         """The steps of a point, a chunk after another: (steps, dimensions). Joined they equal the whole."""
         front = self._front(self.method.reads)
-        signal = recording.signals[front.stream]
+        signal = recording.signal_for(front.stream, self.name)
         adapted = adapt(front, signal)
         stages = self.stages(point)
         finite = [stage for stage in stages if stage.reach != "whole"]

@@ -100,11 +100,11 @@ class Resynthesis:
 
     def wanted(self, recording: Recording, speaker: int | None = None) -> Wanted:
         """A recording's latents, to be heard in its own voice or that of `speaker`."""
-        self._drawable(recording.signals["audio"].steps / 16000, recording.id)
+        self._drawable(float(recording.length), recording.id)
         latents = torch.from_numpy(np.concatenate(list(self.model.chunks(recording, "bottleneck"))))
         own = adapt(self.front, recording.signals[self.front.stream]) if self.front.passes else {}
         adapted = own if speaker is None else {**own, **self._voice(speaker)}
-        return Wanted(latents, self.known(recording) if speaker is None else speaker, adapted, recording.id, recording.signals["audio"].steps)
+        return Wanted(latents, self.known(recording) if speaker is None else speaker, adapted, recording.id, recording.signal.steps)
 
     def wanted_of_units(self, units: Units, speaker: int, name: str = "") -> Wanted:
         """The latents that units stand for. Raises `UntoldError` for units of another alphabet or rate."""

@@ -95,7 +95,7 @@ class FrontEndSubject(_Read):
     def adapted(self, recording: Recording) -> dict[str, torch.Tensor]:
         """What the front end has to know of the recording, or of all of its speaker's."""
         if self.front.adapts != "speaker":
-            return adapt(self.front, recording.signals[self.front.stream])
+            return adapt(self.front, recording.signal_for(self.front.stream, self.name))
         if self.corpus is None:
             raise UntoldError(f"{self.name}: normalise=speaker needs the whole source")
         if recording.speaker not in self._speakers:
@@ -107,7 +107,7 @@ class FrontEndSubject(_Read):
         """Frames in blocks."""
         if point not in self.points:
             raise unknown_name(f"point of {self.name}", point, self.points)
-        signal = recording.signals[self.front.stream]
+        signal = recording.signal_for(self.front.stream, self.name)
         adapted, steps = self.adapted(recording), self.front.steps(signal.steps)
         if not steps:
             yield np.zeros((0, self.front.dimensions), np.float32)

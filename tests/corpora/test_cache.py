@@ -12,20 +12,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from untold.contract import Interval
-from untold.corpora import _cache, _corpus, cache_folder, open_source
+from untold.corpora import _audio, _cache, _corpus, cache_folder, open_source
 from untold.corpora._entry import Entry
 from untold.errors import UntoldError
 
 
 def counted(monkeypatch) -> list[str]:
     decoded: list[str] = []
-    plain = _cache.decode
+    plain = _audio.decode
 
     def watched(path, facts, channel=None):
         decoded.append(path.name)
         return plain(path, facts, channel)
 
-    monkeypatch.setattr(_cache, "decode", watched)
+    monkeypatch.setattr(_audio, "decode", watched)
     return decoded
 
 
@@ -51,9 +51,9 @@ def test_only_what_changed_is_decoded_anew(tmp_path, write, monkeypatch):
     assert decoded == ["b.wav", "c.wav"]
     assert after.fingerprint != before.fingerprint
     for recording, samples in zip(after, (kept, new, added), strict=True):
-        assert np.array_equal(recording.signals["audio"].read_16_bit(0, len(samples)), samples[:, 0])
+        assert np.array_equal(recording.signals["audio"].read_stored(0, len(samples)), samples[:, 0])
     assert after[0].tiers["words"][0].label == "word"
-    assert np.array_equal(before[0].signals["audio"].read_16_bit(0, 100), kept[:100, 0])  # still there for who reads it
+    assert np.array_equal(before[0].signals["audio"].read_stored(0, 100), kept[:100, 0])  # still there for who reads it
 
 
 def test_a_touched_file_is_looked_at_again(tmp_path, write, monkeypatch):
@@ -107,7 +107,7 @@ def test_recordings_are_spread_over_shards(tmp_path, write, monkeypatch):
     samples = {name: write(tmp_path / f"{name}.wav") for name in "abcde"}
     corpus = open_source(str(tmp_path))
     assert len({r.signals["audio"].shard for r in corpus}) == 3
-    assert all(np.array_equal(r.signals["audio"].read_16_bit(0, 16000), samples[r.id][:, 0]) for r in corpus)
+    assert all(np.array_equal(r.signals["audio"].read_stored(0, 16000), samples[r.id][:, 0]) for r in corpus)
 
 
 def test_a_bad_file_leaves_no_trace_in_the_shard(tmp_path, write):
@@ -166,7 +166,7 @@ def test_a_part_of_a_file_is_exact_and_decoded_once(tmp_path, write, monkeypatch
     assert decoded == ["a.wav"] and len(corpus) == 3 and writer.skipped[0][0] == "p3.wav"
     for recording, (first, last) in zip(corpus, ((4000, 20000), (16000, 32000), (40000, 48000)), strict=True):
         signal = recording.signals["audio"]
-        assert np.array_equal(signal.read_16_bit(0, signal.steps), samples[first:last, 0])
+        assert np.array_equal(signal.read_stored(0, signal.steps), samples[first:last, 0])
 
 
 def test_two_with_one_id_are_an_error(tmp_path, write):
@@ -181,5 +181,5 @@ def test_pages_that_were_given_back_come_again(tmp_path, write, monkeypatch):
     monkeypatch.setattr(_corpus, "_HELD", 100)
     samples = write(tmp_path / "a.wav")
     signal = open_source(str(tmp_path))[0].signals["audio"]
-    views = [signal.read_16_bit(place, place + 90) for place in range(0, 15000, 90)]
+    views = [signal.read_stored(place, place + 90) for place in range(0, 15000, 90)]
     assert np.array_equal(np.concatenate(views), samples[: 90 * len(views), 0])

@@ -79,7 +79,7 @@ def test_training_sees_long_recordings_in_pieces_and_short_ones_whole(tmp_path, 
     pieces = Pieces(open_source(str(tmp_path / "source")))
     assert next(iter(pieces.ids())) == "a/long_0001" and list(pieces.ids())[-1] == "b/short"
     assert pieces.sides("speaker") == ["a"] * (len(pieces) - 1) + ["b"]
-    assert pieces.seconds == 99 and max(pieces.steps()) <= 30 * 16000
+    assert pieces.length == 99 and max(pieces.steps()) <= 30 * 16000
     whole = pieces.corpus[0].signals["audio"]
     joined = np.concatenate([p.signals["audio"].read(0, p.signals["audio"].steps) for p in pieces.select(range(len(pieces) - 1))])
     assert np.array_equal(joined, whole.read(0, whole.steps))

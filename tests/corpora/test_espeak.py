@@ -40,7 +40,7 @@ def _entries(made):
 def test_minutes_voices_and_sexes(entries):
     seconds: Counter[str] = Counter()
     for entry in entries:
-        facts = soundfile.info(entry.audio)
+        facts = soundfile.info(entry.file)
         assert facts.subtype == "PCM_16" and facts.channels == 1 and 1.8 < facts.duration < 8.6
         assert entry.tiers["phones"][-1].end == Fraction(facts.frames, facts.samplerate)
         seconds[entry.split] += facts.duration
@@ -65,7 +65,7 @@ def test_the_same_samples_on_every_machine(entries):
         pytest.skip("the sum is of espeakng-loader 0.2.4 on x86_64; other builds of eSpeak NG round otherwise")
     digest = hashlib.sha256()
     for entry in entries:
-        digest.update(soundfile.read(entry.audio, dtype="int16")[0].astype("<i2").tobytes())
+        digest.update(soundfile.read(entry.file, dtype="int16")[0].astype("<i2").tobytes())
     assert digest.hexdigest() == SAMPLES
 
 
@@ -86,7 +86,7 @@ def test_labels_lie_where_the_sound_is(entries):
     """Vowels are louder than silence at once at their borders: by the median, ten milliseconds inside either."""
     rises = []
     for entry in entries[::9]:
-        samples, rate = soundfile.read(entry.audio)
+        samples, rate = soundfile.read(entry.file)
         window = rate // 100
         for left, right in zip(entry.tiers["phones"], entry.tiers["phones"][1:], strict=False):
             if left.label == "sil" and right.label[0] in "aeiouæɐɛɪʌ":
@@ -112,7 +112,7 @@ def test_another_language_and_no_rooms(tmp_path, monkeypatch):
     phones = Counter(p.label for e in entries for p in e.tiers["phones"])
     assert phones["ɑ̃"] > 5 and phones["y"] > 5  # nasal and rounded vowels, as French has them
     for entry in entries[:10]:
-        samples, rate = soundfile.read(entry.audio, dtype="int16")
+        samples, rate = soundfile.read(entry.file, dtype="int16")
         for phone in entry.tiers["phones"]:
             part = samples[int(phone.start * rate) : int(phone.end * rate)]
             assert (part == 0).mean() > 0.5 if phone.label == "sil" else part.any(), (entry.id, phone)

@@ -34,7 +34,7 @@ def test_ids_speakers_and_samples(tmp_path, write):
     assert signal.read(0, 5).dtype == np.float32
     with pytest.raises(IndexError):
         signal.read(0, 16001)
-    assert corpus.seconds == 4.0
+    assert corpus.length == 4.0
     assert corpus.name == "folder" and corpus.axis == "second"
 
 
@@ -80,7 +80,7 @@ def test_bad_recordings_are_skipped_by_name_and_nothing_else_is_lost(tmp_path, w
     said: list[str] = []
     corpus = open_source(str(tmp_path), say=said.append)
     assert list(corpus.ids()) == names
-    assert all(np.array_equal(r.signals["audio"].read_16_bit(0, 16000), kept[r.id][:, 0]) for r in corpus)
+    assert all(np.array_equal(r.signals["audio"].read_stored(0, 16000), kept[r.id][:, 0]) for r in corpus)
     told = reasons(corpus)
     assert told["empty.wav"] == "empty file"
     assert told["text.wav"].startswith("not audio")
@@ -272,9 +272,9 @@ def test_utterances_of_an_elan_file_are_recordings_and_participants_their_speake
     assert list(corpus.ids()) == ["village/talk_0001", "village/talk_0002", "village/talk_0003"]
     assert corpus.sides("speaker") == ["Kofi", "Ama", "Kofi"]
     first = corpus[0]
-    assert np.array_equal(first.signals["audio"].read_16_bit(0, 16000), samples[8000:24000, 0])
+    assert np.array_equal(first.signals["audio"].read_stored(0, 16000), samples[8000:24000, 0])
     assert first.tiers["words"] == [Interval(Fraction(0), Fraction(2, 5), "hel"), Interval(Fraction(2, 5), Fraction(1), "lo")]
     assert first.tiers["utterances"] == [Interval(Fraction(0), Fraction(1), "hello")]
     assert "words" not in corpus[1].tiers
-    assert corpus.origin(1).start == Fraction(7, 5) and corpus.origin(1).audio.name == "talk.wav"
-    assert corpus.seconds == 2.5
+    assert corpus.origin(1).start == Fraction(7, 5) and corpus.origin(1).file.name == "talk.wav"
+    assert corpus.length == 2.5

@@ -22,7 +22,7 @@ def test_in_words(shared, capsys):
     out, err = capsys.readouterr()
     first = out.splitlines()[0]
     assert first.startswith("a folder of 40 recordings (opus)") and first.endswith("no labels")
-    assert "rates: 16000 Hz (40)" in out and "splits: train" in out and err == ""
+    assert "files: 16000 Hz, 1 channel (40)" in out and "splits: train" in out and err == ""
 
 
 def test_json_is_one_object(tmp_path, write, capsys):
@@ -32,7 +32,7 @@ def test_json_is_one_object(tmp_path, write, capsys):
     assert main(["inspect", str(tmp_path), "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert facts["recordings"] == 2 and facts["speakers"] == 1 and facts["seconds"] == 2.0
-    assert facts["rates"] == {"8000": 1, "16000": 1} and facts["channels"] == {"1": 1, "2": 1}
+    assert facts["kinds"] == {"16000 Hz, 2 channels": 1, "8000 Hz, 1 channel": 1} and facts["axis"] == "second"
     assert facts["skipped"] == 1 and facts["skipped_first"] == [{"name": "mary/c.wav", "reason": "empty file"}]
     assert facts["splits"] == {"train": 1, "held_out": 1, "evaluation": 0}
 

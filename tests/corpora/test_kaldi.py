@@ -18,7 +18,7 @@ def test_recordings_and_speakers(tmp_path, write):
     corpus = open_source(str(tmp_path))
     assert corpus.description.startswith("a Kaldi folder of 2 recordings (wav), 2.0 seconds, 2 speakers")
     assert list(corpus.ids()) == ["u1", "u2"] and corpus.speakers == ("mary", "tom") and corpus.sides("sex") == ["f", "m"]
-    assert np.array_equal(corpus[0].signals["audio"].read_16_bit(0, 16000), samples[:, 0])
+    assert np.array_equal(corpus[0].signals["audio"].read_stored(0, 16000), samples[:, 0])
 
 
 def test_segments(tmp_path, write):
@@ -28,7 +28,7 @@ def test_segments(tmp_path, write):
     (tmp_path / "utt2spk").write_text("rec-1 a\nrec-2 b\n")
     corpus = open_source(str(tmp_path))
     assert list(corpus.ids()) == ["rec-1", "rec-2"] and corpus.speakers == ("a", "b")
-    assert np.array_equal(corpus[0].signals["audio"].read_16_bit(0, 20000), samples[8000:28000, 0])
+    assert np.array_equal(corpus[0].signals["audio"].read_stored(0, 20000), samples[8000:28000, 0])
     assert corpus[1].signals["audio"].steps == 48000
     assert corpus.skipped == (("rec-3", "its recording other is not in wav.scp or was skipped"),)
 
@@ -53,9 +53,9 @@ def test_a_changed_file_elsewhere_is_read_again(tmp_path, write):
     (tmp_path / "data").mkdir()
     write(tmp_path / "outside.wav")
     (tmp_path / "data" / "wav.scp").write_text(f"a {tmp_path}/outside.wav\n")
-    assert open_source(f"kaldi:{tmp_path}/data").seconds == 1.0
+    assert open_source(f"kaldi:{tmp_path}/data").length == 1.0
     write(tmp_path / "outside.wav", 2.0)
-    assert open_source(f"kaldi:{tmp_path}/data").seconds == 2.0
+    assert open_source(f"kaldi:{tmp_path}/data").length == 2.0
 
 
 @pytest.mark.parametrize(("table", "text", "message"), [

@@ -48,7 +48,7 @@ def test_cuts_with_alignments(tmp_path, write):
     ])
     corpus = open_source(manifest)
     assert list(corpus.ids()) == ["c1", "c2"] and corpus.sides("speaker") == ["mary", "tom"] and corpus.sides("sex") == ["f", "unknown"]
-    assert np.array_equal(corpus[0].signals["audio"].read_16_bit(0, 19200), samples[8000:27200, 0])
+    assert np.array_equal(corpus[0].signals["audio"].read_stored(0, 19200), samples[8000:27200, 0])
     assert corpus[0].tiers["words"] == [Interval(Fraction(1, 10), Fraction(3, 5), "hello")]
     assert corpus[0].tiers["phones"] == [Interval(Fraction(1, 10), Fraction(3, 20), "h")]
     assert dict(corpus.skipped)["mixed"].startswith("a MixedCut")

@@ -25,7 +25,7 @@ def test_the_sample_of_nltk(shared):
     assert first.tiers["phones"][1] == Interval(Fraction(7812, 16000), Fraction(9507, 16000), "sh")
     assert [i.label for i in first.tiers["words"]][:3] == ["she", "had", "your"]
     for entry in entries[::16]:
-        assert entry.tiers["phones"][-1].end * 16000 <= soundfile.info(entry.audio).frames
+        assert entry.tiers["phones"][-1].end * 16000 <= soundfile.info(entry.file).frames
 
 
 def test_the_full_layout_as_the_owner_has_it(tmp_path, write):

@@ -12,6 +12,7 @@ from hypothesis import strategies as some
 from untold.contract import UNKNOWN, Grid
 from untold.errors import UntoldError
 from untold.evaluation import probes
+from untold.evaluation._axes import AXES
 from untold.evaluation._options import TaskOptions
 from untold.evaluation._splits import Facts, by_speaker, within_speakers
 from untold.evaluation.tasks import probes as task
@@ -107,7 +108,7 @@ def test_each_frame_belongs_to_the_latent_that_covers_its_centre(rate, first, fr
     grid = Grid("second", Fraction(rate), Fraction(first, 1000))
     found = probes.align(grid, frames)
     for frame in range(frames):
-        latent, centre = int(found.latent[frame]), probes.FRAMES.centre(frame)
+        latent, centre = int(found.latent[frame]), AXES["second"].frames.centre(frame)
         half = 1 / (2 * grid.rate)
         assert grid.centre(latent) - half <= centre < grid.centre(latent) + half
         assert 0 <= found.position[frame] < found.positions

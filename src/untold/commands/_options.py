@@ -47,13 +47,13 @@ def processes(device: str) -> None:
 
 def opened(source: str, terminal: Terminal, *, limit: int | None = None, split: str = "all") -> Corpus:
     """A source, with its first line said and its decoding shown; of several processes the first decodes."""
-    from untold.corpora import open_source
+    from untold.corpora import counted, open_source
     from untold.training.processes import by_first, is_first
 
     found: list[Corpus] = []
 
     def read() -> None:
-        with terminal.bar(0, "s of sound", "reading recordings") as bar:
+        with terminal.bar(0, counted(source), "reading recordings") as bar:
             found.append(open_source(source, limit=limit, split=split, say=terminal.say, progress=bar.advance))
 
     by_first(read)

@@ -49,7 +49,7 @@ def run(
         raise unknown_name(f"point of {what}", chosen, subject.points)
     _check_empty(out, force)
     grid = subject.grid(chosen)
-    share = min(1.0, _FRAMES / max(1.0, corpus.seconds * float(grid.rate)))
+    share = min(1.0, _FRAMES / max(1.0, corpus.length * float(grid.rate)))
     draw = np.random.default_rng(seed)
     kept = []
     for recording in terminal.over(corpus, len(corpus), "recordings", "reading features"):

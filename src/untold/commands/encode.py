@@ -42,11 +42,11 @@ def run(
         terminal.say(f"note: {note}")
     by_first(lambda: make_folder(out, force=force))
     writer = FeatureWriter(out, subject.grid(chosen), chosen, subject.origin)
-    with terminal.bar(corpus.seconds / world, "s of sound", "encoding") as bar:
+    with terminal.bar(corpus.length / world, corpus.medium.counted, "encoding") as bar:
         for number in range(rank, len(corpus), world):
             recording = corpus[number]
             writer.write(recording.id, subject.chunks(recording, chosen))
-            bar.advance(recording.signals["audio"].steps / 16000)
+            bar.advance(float(recording.length))
     together()
     if rank == 0:
         terminal.result(f"{out}")

@@ -26,10 +26,10 @@ def run(
     limit: int | None = None, quiet: bool = False,
 ) -> Corpus:
     """Reads a source into the cache, says what it holds, and gives the corpus."""
-    from untold.corpora import open_source
+    from untold.corpora import counted, open_source
 
     terminal = Terminal(quiet)
-    with Terminal(quiet or json).bar(0, "s of sound", "reading recordings") as bar:
+    with Terminal(quiet or json).bar(0, counted(source), "reading recordings") as bar:
         corpus = open_source(source, limit=limit, progress=bar.advance)
     facts = gather(corpus)
     if json:
@@ -50,25 +50,25 @@ def gather(corpus: Corpus) -> dict[str, Any]:
     of_sex: dict[str, set[str]] = {}
     for who, sex in zip(speakers, sexes, strict=True):
         of_sex.setdefault(sex, set()).add(who)
-    steps = corpus.steps()
+    steps, rate = corpus.steps(), corpus.medium.rate
     declared = corpus.declared()
     trained = [i for i, split in enumerate(declared) if split == "train"]
     ids = list(corpus.ids())
     held = sum(held_out([ids[i] for i in trained], [speakers[i] for i in trained]))
-    origins = [corpus.origin(i) for i in range(len(corpus))]
-    found = [(name, lag(corpus, name)) for name in corpus.tiers]
+    seen = Counter(corpus.medium.kind(corpus.origin(i).facts) for i in range(len(corpus)))
+    found = [(name, lag(corpus, name)) for name in corpus.tiers] if corpus.axis == "second" else []
     if any(one is not None and one.mask == "vowels" for _, one in found):  # what is rougher tells nothing beside it
         found = [(name, one) for name, one in found if one is not None and one.mask == "vowels"]
     return {
         "source": corpus.source, "taken_for": corpus.name, "description": corpus.description,
-        "recordings": len(corpus), "seconds": corpus.seconds, "hours": corpus.seconds / 3600,
-        "shortest": float(steps.min()) / 16000, "median": sorted(steps.tolist())[len(steps) // 2] / 16000,
-        "longest": float(steps.max()) / 16000,
+        "recordings": len(corpus), "axis": corpus.axis, f"{corpus.axis}s": corpus.length,
+        **({"hours": corpus.length / 3600} if corpus.axis == "second" else {}),
+        "shortest": float(steps.min()) / rate, "median": sorted(steps.tolist())[len(steps) // 2] / rate,
+        "longest": float(steps.max()) / rate,
         "speakers": len(corpus.speakers), "recordings_of_unknown_speakers": speakers.count("unknown"),
         "sexes": {sex: len(who - {"unknown"}) for sex, who in sorted(of_sex.items()) if who - {"unknown"}},
         "languages": dict(Counter(corpus.sides("language")).most_common(20)) if "language" in corpus.side_names else {},
-        "rates": {str(rate): count for rate, count in sorted(Counter(o.rate for o in origins).items())},
-        "channels": {str(number): count for number, count in sorted(Counter(o.channels for o in origins).items())},
+        "kinds": dict(sorted(seen.items())),
         "tiers": {name: {"intervals": count, "lag": None} for name, count in corpus.counts().items()}
         | {name: {"intervals": corpus.counts()[name], "lag": one.seconds, "lag_by": one.mask, "lag_warns": one.warns}
            for name, one in found if one is not None},
@@ -76,7 +76,7 @@ def gather(corpus: Corpus) -> dict[str, Any]:
         "skipped": corpus.skipped_count,
         "skipped_first": [{"name": name, "reason": reason} for name, reason in corpus.skipped],
         "notes": list(corpus.notes), "fingerprint": corpus.fingerprint,
-        "decoded_bytes": int(steps.sum()) * 2,
+        "decoded_bytes": int(steps.sum()) * corpus.medium.width,
     }
 
 
@@ -85,16 +85,17 @@ def _say(terminal: Terminal, corpus: Corpus, facts: dict[str, Any]) -> None:
         terminal.result(printable(line))  # names with line ends in them stay on their line
 
     say(facts["description"])
-    say(f"lengths: {facts['shortest']:.2f} to {facts['longest']:.2f} s, median {facts['median']:.2f} s")
+    unit, fine = ("s", 2) if corpus.axis == "second" else (f"{corpus.axis}s", 0)
+    say(f"lengths: {facts['shortest']:.{fine}f} to {facts['longest']:.{fine}f} {unit}, median {facts['median']:.{fine}f} {unit}")
     if facts["speakers"]:
         told = set(facts["sexes"]) - {"unknown"}
         sexes = " (" + ", ".join(f"{count} {sex}" for sex, count in facts["sexes"].items()) + ")" if told else ", sexes not told"
         unknown = facts["recordings_of_unknown_speakers"]
-        say(f"speakers: {facts['speakers']}{sexes}" + (f"; {unknown} recordings of unknown ones" if unknown else ""))
+        say(f"{corpus.medium.who}s: {facts['speakers']}{sexes}" + (f"; {unknown} recordings of unknown ones" if unknown else ""))
     if facts["languages"]:
         first = list(facts["languages"].items())[:8]
         say("languages: " + ", ".join(f"{name} ({count})" for name, count in first) + (", ..." if len(facts["languages"]) > 8 else ""))
-    say("rates: " + ", ".join(f"{rate} Hz ({count})" for rate, count in facts["rates"].items()) + "; read at 16000 Hz, one channel")
+    say(corpus.medium.described(facts["kinds"]))
     for name, tier in facts["tiers"].items():
         say(f"tier {name}: {tier['intervals']} intervals" + _lag_in_words(tier))
         if tier.get("lag_warns"):
@@ -110,7 +111,7 @@ def _say(terminal: Terminal, corpus: Corpus, facts: dict[str, Any]) -> None:
             say(f"  ... and {facts['skipped'] - _NAMED_FIRST} more (all with --json)")
     for note in facts["notes"]:
         say(f"note: {note}")
-    say(f"cost: {facts['decoded_bytes'] / 1e6:.1f} MB of decoded sound in the cache")
+    say(f"cost: {facts['decoded_bytes'] / 1e6:.1f} MB of decoded recordings in the cache")
 
 
 def _lag_in_words(tier: dict[str, Any]) -> str:

@@ -63,7 +63,7 @@ def run(
         told = None if speaker is None else back.speaker(speaker)
         corpus = opened(source, terminal, limit=limit)
         make_folder(out, force=force)
-        _write(back, ((recording.id, back.wanted(recording, told)) for recording in corpus), corpus.seconds, out, terminal)
+        _write(back, ((recording.id, back.wanted(recording, told)) for recording in corpus), corpus.length, out, terminal)
     terminal.result(f"{out}")
     return out
 

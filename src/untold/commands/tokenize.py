@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,7 +67,7 @@ def write_units(subject: Subject, corpus: Corpus, out: Path, kinds: list[str], t
     rank, world = (0, 1) if alone else share()
     names = {"jsonl": "units.jsonl", "ctm": "units.ctm", "zerospeech": "quantized_outputs.txt"}
     mine = {kind: out / (name if world == 1 else f".{name}.{rank}.part") for kind, name in names.items()}
-    with terminal.bar(corpus.seconds / world, "s of sound", "tokenising") as bar, ExitStack() as stack:
+    with terminal.bar(corpus.length / world, corpus.medium.counted, "tokenising") as bar, ExitStack() as stack:
         writer = stack.enter_context(UnitsWriter(mine["jsonl"]))
         as_ctm = stack.enter_context(ctm.Writer(mine["ctm"])) if "ctm" in kinds else None
         as_frames = stack.enter_context(zerospeech.Writer(mine["zerospeech"])) if "zerospeech" in kinds else None
@@ -76,14 +75,14 @@ def write_units(subject: Subject, corpus: Corpus, out: Path, kinds: list[str], t
             recording = corpus[number]
             frames = subject.units(recording)
             units = frames.merged()
-            writer.write(recording.id, units, recording.id + corpus.origin(number).audio.suffix)
+            writer.write(recording.id, units, recording.id + corpus.origin(number).file.suffix)
             tier = _tier(units, recording) if set(kinds) - {"jsonl", "zerospeech"} else []
             _write_labels(corpus, number, tier, out, kinds)
             if as_ctm is not None:
                 as_ctm.write(recording.id, tier)
             if as_frames is not None:
                 as_frames.write(recording.id, frames.framewise(int(frames.ends[-1]) if len(frames.ends) else 0))
-            bar.advance(recording.signals["audio"].steps / 16000)
+            bar.advance(float(recording.length))
     if world > 1:
         together()
         by_first(lambda: _join(out, {kind: name for kind, name in names.items() if kind in ("jsonl", *kinds)}, corpus, world))
@@ -126,7 +125,7 @@ def _tier(units: Units, recording: Recording) -> list[Interval]:
     """Units as a tier that ends with the recording."""
     from untold.contract import Interval
 
-    grid, duration = units.grid, Fraction(recording.signals["audio"].steps, 16000)
+    grid, duration = units.grid, recording.length
     tier = [
         Interval(grid.start(int(a)), min(grid.start(int(b)), duration), str(t))
         for t, a, b in zip(units.tokens, units.starts, units.ends, strict=True)
@@ -144,8 +143,8 @@ def _write_labels(corpus: Corpus, number: int, tier: list[Interval], out: Path, 
 
     recording = corpus[number]
     if "textgrid" in kinds:
-        textgrid.write(inside(out, recording.id, ".TextGrid"), {"units": tier}, Fraction(recording.signals["audio"].steps, 16000))
+        textgrid.write(inside(out, recording.id, ".TextGrid"), {"units": tier}, recording.length)
     if "elan" in kinds:
         origin = corpus.origin(number)
         own = next((p for p in origin.labels if p.suffix.lower() == ".eaf"), None)
-        elan.write(inside(out, recording.id, ".eaf"), {"units": tier}, origin.audio, own, origin.start)
+        elan.write(inside(out, recording.id, ".eaf"), {"units": tier}, origin.file, own, origin.start)

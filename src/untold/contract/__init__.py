@@ -19,6 +19,7 @@ from untold.contract._asks import (
     total,
 )
 from untold.contract._flow import (
+    TRANSCRIPTION,
     UNKNOWN,
     Batch,
     Bottleneck,
@@ -42,6 +43,7 @@ from untold.contract._flow import (
 )
 
 __all__ = [
+    "TRANSCRIPTION",
     "UNKNOWN",
     "Batch",
     "Bottleneck",

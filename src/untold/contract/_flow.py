@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Unit = Literal["second", "pixel", "position"]
+TRANSCRIPTION = "transcription"  # the tier of a text whose letters have no places: one interval over all of it
 UNKNOWN = "unknown"  # the value of a side that nobody told; index 0 wherever sides are indices
 
 
@@ -64,8 +65,9 @@ class Signal(Protocol):
 class Recording:
     """One recording: its id (path below the source without ending), signals, side information and label tiers.
 
-    `signals["audio"]` is sound at 16 kHz. `sides` holds speaker, sex, language, ... (`UNKNOWN` is a value). A tier is
-    a sorted sequence of intervals; stretches that no interval covers have no label. Knows nothing of models.
+    The first of its signals is what it is a recording of: `audio`, sound at 16 kHz, or `line`, the columns of a line of
+    handwriting. `sides` holds speaker (whoever speaks, or writes), sex, language, ... (`UNKNOWN` is a value). A tier is a
+    sorted sequence of intervals; stretches that no interval covers have no label. Knows nothing of models.
     """
 
     id: str
@@ -75,8 +77,26 @@ class Recording:
     split: str = "train"  # what the corpus' owner declares: "train" or "evaluation"
 
     @property
+    def signal(self) -> Signal:
+        """What it is a recording of."""
+        return next(iter(self.signals.values()))
+
+    def signal_for(self, name: str, reader: str) -> Signal:
+        """The signal that a reader wants; raises `UntoldError` where there is none: sound is asked of handwriting."""
+        if name not in self.signals:
+            from untold.errors import UntoldError
+
+            raise UntoldError(f"{reader} reads the signal {name!r}, and {self.id} has {' and '.join(self.signals)}: take a method for that (untold list)")
+        return self.signals[name]
+
+    @property
+    def length(self) -> Fraction:
+        """How long it is, in units of its axis (seconds, pixels)."""
+        return self.signal.steps / self.signal.grid.rate
+
+    @property
     def speaker(self) -> str:
-        """The speaker's name, `UNKNOWN` when nobody told."""
+        """Who speaks, or writes; `UNKNOWN` when nobody told."""
         return self.sides.get("speaker", UNKNOWN)
 
 

@@ -17,17 +17,18 @@ from untold import registry
 from untold.corpora import _splits
 from untold.corpora._audio import ENDINGS
 from untold.corpora._cache import Build, Writer, cache_folder, stored
-from untold.corpora._corpus import Corpus, Origin, Sound
+from untold.corpora._corpus import Corpus, Origin, Stretch
 from untold.corpora._cutting import Pieces
 from untold.corpora._entry import Entry
 from untold.corpora._labels import ENDINGS as LABEL_ENDINGS
+from untold.corpora._media import medium
 from untold.corpora._splits import held_out
 from untold.corpora._walking import inside, listing
 from untold.errors import UntoldError, printable, unknown_name
 
-__all__ = ["Corpus", "Entry", "Origin", "Pieces", "Sound", "cache_folder", "held_out", "open_source"]
+__all__ = ["Corpus", "Entry", "Origin", "Pieces", "Stretch", "cache_folder", "counted", "held_out", "open_source"]
 
-_GENERAL = ("kaldi", "audiofolder", "lhotse", "folder")  # tried in this order, after the named ones
+_GENERAL = ("kaldi", "audiofolder", "lhotse", "lines", "folder")  # tried in this order, after the named ones
 _LABELS = (".phn", ".wrd", ".lab", ".lablaut", ".silb", ".txt", ".csv", ".tsv", ".item")  # of the named corpora
 _NAMED_FIRST = 10  # skipped recordings that are said by name
 
@@ -69,6 +70,11 @@ def open_source(
     return corpus
 
 
+def counted(source: str) -> str:
+    """The word for what a bar over a source counts."""
+    return medium(getattr(registry.load("corpora", recognise(source).reader), "MEDIUM", "audio")).counted
+
+
 def report(corpus: Corpus) -> Iterator[str]:
     """What a person is told of a corpus first: what it is, what is skipped, notes."""
     yield printable(corpus.description)
@@ -84,6 +90,7 @@ def report(corpus: Corpus) -> Iterator[str]:
 def recognise(source: str) -> Source:
     """Which reader takes SOURCE, and where it lies."""
     name, colon, rest = source.partition(":")
+    name = name if Path(source).exists() else name.replace("-", "_")
     known = registry.names("corpora")
     if name in known and (colon or not Path(source).exists()):
         if registry.literals("corpora", name).get("EMBEDDED"):
@@ -132,17 +139,17 @@ def _build(
     if limit is not None and (build := stored(slot, named)) is not None:
         return build
     module = registry.load("corpora", where.reader)
-    with Writer(slot, named) as writer:
+    with Writer(slot, named, getattr(module, "MEDIUM", "audio")) as writer:
         for entry in _entries(module, where, writer):
             if limit is not None and split != "all" and entry.split != split:
                 continue
-            if not where.trusted and not inside(entry.audio, where.root if where.root.is_dir() else where.root.parent):
+            if not where.trusted and not inside(entry.file, where.root if where.root.is_dir() else where.root.parent):
                 writer.skip(entry.id, "leads out of the folder of the source")
                 continue
-            writer.outside = writer.outside or not inside(entry.audio, where.root)
-            before = writer.seconds
+            writer.outside = writer.outside or not inside(entry.file, where.root)
+            before = writer.length
             if writer.add(entry) and progress is not None:
-                progress(writer.seconds - before)
+                progress(writer.length - before)
             if limit is not None and writer.count >= limit:
                 break
         _refuse(source, writer)

@@ -11,15 +11,17 @@ from __future__ import annotations
 import contextlib
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import soundfile
 import soxr
 
+from untold.corpora._entry import Entry
+from untold.corpora._media import Medium, Unreadable
 from untold.corpora._mp3 import has_table, with_table
 
 RATE = 16000
@@ -32,10 +34,6 @@ _UNKNOWN_FRAMES = 1 << 62  # libsndfile's word for a FLAC that was written to a 
 _BLOCK = 1 << 18  # samples of all channels read at once
 _MAGIC = (b"RIFF", b"RIFX", b"RF64", b"NIST_1A", b"fLaC", b"OggS", b"ID3")
 _UNKNOWN_SIZES = (0, 0x7FFFFFFF, 0xFFFFFFFF)  # what writers to a pipe leave as a length that they cannot know
-
-
-class Unreadable(Exception):
-    """A recording that cannot be used; the text is the reason, without the name."""
 
 
 @dataclass
@@ -53,6 +51,54 @@ class Facts:
     def silent(self) -> bool:
         """Nothing but a constant, up to the last bit."""
         return self.highest - self.lowest <= 2
+
+
+class Sound(Medium):
+    """Sound of one channel, 16 bits, 16 kHz."""
+
+    name, unit, rate, shortest = "audio", "second", RATE, SHORTEST
+    stored, scale = np.dtype(np.int16), 1 / 32768
+    who, counted = "speaker", "s of sound"
+    does = {
+        "channels": "of several channels, mixed down to one", "rate": f"not at {RATE} Hz, resampled",
+        "silent": "of pure silence", "clipped": "louder than full scale, clipped",
+    }
+
+    def decode(self, entry: Entry, facts: dict[str, Any]) -> Iterator[np.ndarray]:
+        """Blocks (samples,) int16."""
+        seen = Facts()
+        yield from decode(entry.file, seen, entry.channel)
+        channels = seen.channels if entry.channel is None else 1
+        facts.update(rate=seen.rate, channels=channels, silent=seen.silent, clipped=seen.clipped)
+
+    def remarks(self, facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        """What was done to the sound, and that there is none."""
+        if facts["channels"] > 1:
+            yield "channels", f", {facts['channels']} channels"
+        if facts["rate"] != RATE:
+            yield "rate", f", {facts['rate']} Hz"
+        if facts["silent"]:
+            yield "silent", ""
+        if facts["clipped"]:
+            yield "clipped", ""
+
+    def amount(self, length: float) -> str:
+        """Seconds in the unit that a person would use."""
+        for size, word in ((3600.0, "hours"), (60.0, "minutes")):
+            if length >= size:
+                return f"{length / size:.1f} {word}"
+        return f"{length:.1f} seconds"
+
+    def kind(self, facts: Mapping[str, Any]) -> str:
+        """The file's own rate and channels."""
+        return f"{facts['rate']} Hz, {facts['channels']} channel{'s' * (facts['channels'] > 1)}"
+
+    def described(self, facts: Mapping[str, int]) -> str:
+        """Rates and channels."""
+        return "files: " + "; ".join(f"{name} ({count})" for name, count in facts.items()) + f"; read at {RATE} Hz, one channel"
+
+
+MEDIUM = Sound()
 
 
 def decode(path: Path, facts: Facts, channel: int | None = None) -> Iterator[np.ndarray]:

@@ -1,4 +1,4 @@
-"""Decoded once: a source's sound as 16-bit shards, and an index on disk that says where each recording lies.
+"""Decoded once: a source's recordings as shards of samples or columns, and an index on disk that says where each lies.
 
 A build is a folder `<cache>/corpora/<slot>/<listing>/`, where the slot stands for the reader and the place of the source
 and the listing for names, sizes and times of its files:
@@ -7,7 +7,7 @@ and the listing for names, sizes and times of its files:
     index.jsonl      one line a recording: id, sides, tiers, where its samples lie
     offsets.npy      where each line begins, and the end
     hashes.npy, orders.npy   sorted hashes (id, id with _, stem, file) and the lines that they belong to
-    0000.i16, ...    samples, about 256 MB each
+    0000.raw, ...    samples (16 bits) or columns (64 bytes), about 256 MB each
 
 It is written beside and renamed. When files of a source change, samples of those that did not are copied from the
 build before. Nothing here holds more than a few numbers a recording in memory.
@@ -31,13 +31,13 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from untold.contract import UNKNOWN, Interval
-from untold.corpora._audio import RATE, SHORTEST, Facts, Unreadable, decode
+from untold.contract import TRANSCRIPTION, UNKNOWN, Interval
 from untold.corpora._entry import Entry
+from untold.corpora._media import Medium, Unreadable, medium
 from untold.errors import UntoldError
 from untold.formats._writing import inside, read_json, write_json
 
-VERSION = 1  # of the layout: another number makes everything anew
+VERSION = 2  # of the layout: another number makes everything anew
 _SHARD = 256 << 20  # bytes after which the next recording begins another shard
 _KEPT = 24 * 3600.0  # seconds that a build outlives its source's change: somebody may still read it
 _MOST_NAMED = 1000  # skipped recordings kept by name
@@ -62,6 +62,7 @@ class Build:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.header: dict[str, Any] = read_json(folder / "header.json")
+        self.medium = medium(self.header.get("medium", "audio"))
         self._offsets = np.load(folder / "offsets.npy", mmap_mode="r", allow_pickle=False)
         self._index = np.memmap(folder / "index.jsonl", np.uint8, "r")
         self._hashes: np.ndarray | None = None
@@ -78,7 +79,7 @@ class Build:
 
     def shard(self, number: int) -> Path:
         """The file of a shard."""
-        return self.folder / f"{number:04d}.i16"
+        return self.folder / f"{number:04d}.raw"
 
     def with_hash(self, column: int, wanted: int) -> list[int]:
         """The lines whose id (0), id with _ (1), stem (2) or file (3) has this hash, in order."""
@@ -106,7 +107,7 @@ def stored(slot: Path, listing: str) -> Build | None:
 
 
 def _unchanged(line: Mapping[str, Any]) -> bool:
-    return _state(Path(line["audio"])) == line["state"]
+    return _state(Path(line["file"])) == line["state"]
 
 
 def _state(path: Path) -> list[int]:
@@ -117,14 +118,17 @@ def _state(path: Path) -> list[int]:
     return [state.st_size, state.st_mtime_ns]
 
 
-def _content(audio: str, state: Sequence[int], channel: int | None) -> str:
-    return f"{audio}\0{state[0]}\0{state[1]}\0{channel}"
+def _content(entry: Entry, state: Sequence[int]) -> str:
+    """What the samples of an entry depend on: another one with the same has the same."""
+    own = entry.id if entry.drawn is not None else ""
+    return f"{entry.file}\0{state[0]}\0{state[1]}\0{entry.channel}\0{own}\0{entry.cut}\0{entry.made_up}"
 
 
 class Writer:
     """Makes a build: `add` entries, `finish` it. As a context it leaves nothing half made."""
 
-    def __init__(self, slot: Path, listing: str) -> None:
+    def __init__(self, slot: Path, listing: str, of: str = "audio") -> None:
+        self.medium: Medium = medium(of)
         slot.mkdir(parents=True, exist_ok=True)
         self._slot, self._listing = slot, listing
         self._folder = slot / f".{listing}.{os.getpid()}.part"
@@ -140,7 +144,7 @@ class Writer:
         self._decoded: dict[str, dict[str, Any] | str] = {}  # files of which entries take parts
         self.skipped: list[tuple[str, str]] = []
         self.skipped_count = self.skipped_recordings = self.count = 0
-        self.seconds = 0.0
+        self.length = 0.0  # in units of the axis
         self.outside = False
         self.kinds: dict[str, list[str]] = {}  # what happened -> [how many, of which the first]
         self.notes: list[str] = []
@@ -175,49 +179,40 @@ class Writer:
         try:
             inside(Path("/"), entry.id)
         except UntoldError:
-            self.skip(entry.id + entry.audio.suffix, "a name that is no safe path: rename it")
+            self.skip(entry.id + entry.file.suffix, "a name that is no safe path: rename it")
             return False
         try:
-            piece = self._sound(entry)
+            piece = self._piece(entry)
         except Unreadable as error:
-            self.skip(entry.id + entry.audio.suffix, str(error))
+            self.skip(entry.id + entry.file.suffix, str(error))
             return False
         line = {
             "id": entry.id,
             "sides": {key: value or UNKNOWN for key, value in entry.sides.items()},
-            "tiers": {name: t for name, tier in entry.tiers.items() if (t := self._tier(name, tier, piece["steps"], entry.id))},
+            "tiers": {name: t for name, tier in entry.tiers.items() if (t := self._tier(name, tier, piece, entry.id))},
             "split": entry.split,
             "labels": [str(p) for p in entry.labels],
             **piece,
         }
-        sizes = [_state(p)[0] for p in (entry.audio, *entry.labels)]
+        sizes = [_state(p)[0] for p in (entry.file, *entry.labels)]
         line["print"] = hashlib.blake2b(f"{entry.id}\0{sizes}".encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
         data = json.dumps(line, separators=(",", ":")).encode() + b"\n"
         self._index.write(data)
         self._offsets.append(self._offsets[-1] + len(data))
         stem = entry.id.rpartition("/")[2]
-        content = _content(piece["audio"], piece["state"], entry.channel)
+        content = _content(entry, piece["state"])
         for column, text in zip(self._hashes, (entry.id, entry.id.replace("/", "_"), stem, content), strict=True):
             column.append(name_hash(text))
-        self._remark(entry.id, piece)
+        for kind, detail in self.medium.remarks(piece["facts"]):
+            self._happened(kind, entry.id + detail)
         self.count += 1
-        self.seconds += piece["steps"] / RATE
+        self.length += piece["steps"] / self.medium.rate
         return True
 
-    def _remark(self, name: str, piece: Mapping[str, Any]) -> None:
-        if piece["channels"] > 1:
-            self._happened("channels", f"{name}, {piece['channels']} channels")
-        if piece["rate"] != RATE:
-            self._happened("rate", f"{name}, {piece['rate']} Hz")
-        if piece["silent"]:
-            self._happened("silent", name)
-        if piece["clipped"]:
-            self._happened("clipped", name)
-
-    def _sound(self, entry: Entry) -> dict[str, Any]:
-        """Where the samples of an entry lie (decoding them if need be), and what was seen of its file."""
-        state = _state(entry.audio)
-        content = _content(str(entry.audio), state, entry.channel)
+    def _piece(self, entry: Entry) -> dict[str, Any]:
+        """Where the steps of an entry lie (decoding them if need be), and what was seen of its file."""
+        state = _state(entry.file)
+        content = _content(entry, state)
         part = entry.start is not None or entry.end is not None
         whole = self._decoded.get(content) if part else None
         if whole is None:
@@ -232,37 +227,39 @@ class Writer:
         if not part:
             return {**whole, "start": "0"}
         start = entry.start or Fraction(0)
-        first = round(start * RATE)
-        last = whole["steps"] if entry.end is None else min(round(entry.end * RATE), whole["steps"])
-        if first < 0 or last - first < SHORTEST:
-            raise Unreadable(f"its part from {float(start):.3f} s has {max(0, last - first)} samples at 16 kHz ({SHORTEST} needed)")
-        return {**whole, "at": whole["at"] + first, "steps": last - first, "start": str(Fraction(first, RATE))}
+        rate, shortest = self.medium.rate, self.medium.shortest
+        first = round(start * rate)
+        last = whole["steps"] if entry.end is None else min(round(entry.end * rate), whole["steps"])
+        if first < 0 or last - first < shortest:
+            raise Unreadable(f"its part from {float(start):.3f} s has {max(0, last - first)} samples at 16 kHz ({shortest} needed)")
+        return {**whole, "at": whole["at"] + first, "steps": last - first, "start": str(Fraction(first, rate))}
 
     def _decode(self, entry: Entry, state: list[int]) -> dict[str, Any]:
-        facts = Facts()
+        facts: dict[str, Any] = {}
         shard, number, begin = self._place()
         try:
-            for block in decode(entry.audio, facts, entry.channel):
+            for block in self.medium.decode(entry, facts):
                 shard.write(block.tobytes())
         except BaseException:
             shard.seek(begin)
             shard.truncate()
             raise
+        at, steps = begin // self.medium.width, (shard.tell() - begin) // self.medium.width
         return {
-            "audio": str(entry.audio), "state": state, "shard": number, "at": begin // 2, "steps": facts.steps,
-            "file_steps": facts.steps, "file_at": begin // 2, "rate": facts.rate,
-            "channels": facts.channels if entry.channel is None else 1, "silent": facts.silent, "clipped": facts.clipped,
+            "file": str(entry.file), "state": state, "shard": number, "at": at, "steps": steps, "file_steps": steps,
+            "file_at": at, "facts": facts,
         }
 
     def _copied(self, content: str) -> dict[str, Any] | None:
-        """The samples of a file that an earlier build of this source has decoded."""
+        """The steps of a file that an earlier build of this source has decoded."""
+        width = self.medium.width
         for build in reversed(self._earlier):
             for number in build.with_hash(3, name_hash(content))[:1]:
                 line = build.line(number)
                 shard, at, begin = self._place()
-                left = 2 * line["file_steps"]
+                left = width * line["file_steps"]
                 with build.shard(line["shard"]).open("rb") as old:
-                    old.seek(2 * line["file_at"])
+                    old.seek(width * line["file_at"])
                     while left:
                         data = old.read(min(left, 1 << 22))
                         if not data:
@@ -271,8 +268,8 @@ class Writer:
                             return None
                         shard.write(data)
                         left -= len(data)
-                kept = ("audio", "state", "rate", "channels", "silent", "clipped", "file_steps")
-                where = {"shard": at, "at": begin // 2, "file_at": begin // 2, "steps": line["file_steps"]}
+                kept = ("file", "state", "facts", "file_steps")
+                where = {"shard": at, "at": begin // width, "file_at": begin // width, "steps": line["file_steps"]}
                 return {key: line[key] for key in kept} | where
         return None
 
@@ -282,16 +279,18 @@ class Writer:
             self._shard.close()
             self._shard = None
         if self._shard is None:
-            self._shard = (self._folder / f"{self._shards:04d}.i16").open("wb", buffering=1 << 20)
+            self._shard = (self._folder / f"{self._shards:04d}.raw").open("wb", buffering=1 << 20)
             self._shards += 1
         return self._shard, self._shards - 1, self._shard.tell()
 
-    def _tier(self, name: str, tier: Sequence[Interval], steps: int, identity: str) -> dict[str, Any] | None:
+    def _tier(self, name: str, tier: Sequence[Interval], piece: Mapping[str, Any], identity: str) -> dict[str, Any] | None:
         """A tier as JSON, sorted, cut at the recording's ends, exact."""
-        end, rows, beyond = Fraction(steps, RATE), [], 0
+        end, rows, beyond, facts = Fraction(piece["steps"], self.medium.rate), [], 0, piece["facts"]
+        tier = [Interval(self.medium.place(i.start, facts), self.medium.place(i.end, facts), i.label) for i in tier]
+        spare = Fraction(320, self.medium.rate) if self.medium.unit == "second" else 2  # a frame or so is how such labels end
         for interval in sorted(tier, key=lambda i: (i.start, i.end)):
             first, last = max(interval.start, Fraction(0)), min(interval.end, end)
-            beyond += interval.end - end > Fraction(1, 50)  # a frame or so is how such labels end
+            beyond += name != TRANSCRIPTION and interval.end - end > spare
             if first < last:
                 rows.append((first, last, interval.label))
         if beyond:
@@ -307,7 +306,7 @@ class Writer:
             for line in lines:
                 index.seek(self._offsets[line])
                 found.append(json.loads(index.read(self._offsets[line + 1] - self._offsets[line])))
-        files = " and ".join(one["audio"] for one in found)
+        files = " and ".join(one["file"] for one in found)
         raise UntoldError(f"two recordings have one id, {found[0]['id']!r}: {files}: keep one, or rename one")
 
     def finish(self, **header: Any) -> Build:
@@ -326,9 +325,9 @@ class Writer:
             self._refuse_same(int(orders[0][same[0]]), int(orders[0][same[0] + 1]))
         np.save(self._folder / "hashes.npy", np.take_along_axis(hashes, orders, axis=1))
         np.save(self._folder / "orders.npy", orders.astype(np.uint32))
-        notes = self.notes + [_sentence(kind, int(times), first) for kind, (times, first) in self.kinds.items()]
+        notes = self.notes + [_sentence(kind, int(times), first, self.medium.does) for kind, (times, first) in self.kinds.items()]
         write_json(self._folder / "header.json", {
-            "version": VERSION, "skipped": self.skipped, "skipped_count": self.skipped_count, "notes": notes,
+            "version": VERSION, "medium": self.medium.name, "skipped": self.skipped, "skipped_count": self.skipped_count, "notes": notes,
             "outside": self.outside, **header,
         })
         final = self._slot / self._listing
@@ -344,18 +343,12 @@ class Writer:
         return Build(final)
 
 
-def _sentence(kind: str, times: int, first: str) -> str:
+def _sentence(kind: str, times: int, first: str, does: Mapping[str, str]) -> str:
     """What happened to recordings, for the person."""
     if kind.startswith("beyond "):
         return f"{times} intervals of tier {kind[7:]} end after their recording: cut there (first: {first})"
     count = "1 recording" if times == 1 else f"{times} recordings"
-    does = {
-        "channels": "of several channels, mixed down to one",
-        "rate": "not at 16000 Hz, resampled",
-        "silent": "of pure silence",
-        "clipped": "louder than full scale, clipped",
-    }[kind]
-    return f"{count} {does} (first: {first})"
+    return f"{count} {does[kind]} (first: {first})"
 
 
 def _sweep(slot: Path) -> None:

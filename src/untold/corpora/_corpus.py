@@ -9,38 +9,48 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from untold.contract import UNKNOWN, Grid, Interval, Recording
-from untold.corpora._audio import RATE
+from untold.contract import TRANSCRIPTION, UNKNOWN, Grid, Interval, Recording, Unit
 from untold.corpora._cache import Build, name_hash
+from untold.corpora._media import Medium
 from untold.errors import UntoldError
 
-_HELD = 1 << 23  # samples of a shard that may be looked at before their pages are given back: 16 MB
-GRID = Grid("second", Fraction(RATE), Fraction(1, 2 * RATE))
+_HELD = 16 << 20  # bytes of a shard that may be looked at before their pages are given back
 
 
 @dataclass(frozen=True)
-class Sound:
-    """A stretch of a shard: `steps` samples of 16 bits at 16 kHz from sample `at`; `read` gives float32 = int16 / 32768."""
+class Stretch:
+    """A signal that is a stretch of a shard: `steps` steps of a medium from step `at` on."""
 
     shard: Path
     at: int
     steps: int
-    grid: Grid = GRID
-    shape: tuple[int, ...] = ()
+    medium: Medium
+
+    @property
+    def grid(self) -> Grid:
+        """The medium's grid."""
+        return self.medium.grid
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one step."""
+        return self.medium.shape
 
     def read(self, start: int, stop: int) -> np.ndarray:
-        """Samples `start` to `stop` (samples,) float32 in [-1, 1); places outside of the recording raise `IndexError`."""
-        return self.read_16_bit(start, stop).astype(np.float32) / np.float32(32768)
+        """Steps `start` to `stop` (steps, *shape) float32; places outside of the recording raise `IndexError`."""
+        return self.read_stored(start, stop).astype(np.float32) * np.float32(self.medium.scale)
 
-    def read_16_bit(self, start: int, stop: int) -> np.ndarray:
-        """Samples `start` to `stop` (samples,) int16, memory-mapped."""
+    def read_stored(self, start: int, stop: int) -> np.ndarray:
+        """Steps `start` to `stop` as they are stored, memory-mapped."""
         if not 0 <= start <= stop <= self.steps:
-            raise IndexError(f"samples {start} to {stop} of {self.steps}")
-        return _mapped(self.shard).take(self.at + start, self.at + stop)
+            raise IndexError(f"steps {start} to {stop} of {self.steps}")
+        width = self.medium.width
+        data = _mapped(self.shard).take((self.at + start) * width, (self.at + stop) * width)
+        return data.view(self.medium.stored).reshape(stop - start, *self.medium.shape)
 
 
 class _Shard:
@@ -49,7 +59,7 @@ class _Shard:
     def __init__(self, path: Path) -> None:
         with path.open("rb") as file:
             self._mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        self._samples = np.frombuffer(self._mapping, np.int16)
+        self._bytes = np.frombuffer(self._mapping, np.uint8)
         self._taken = 0
 
     def take(self, start: int, stop: int) -> np.ndarray:
@@ -57,7 +67,7 @@ class _Shard:
         if self._taken > _HELD and hasattr(self._mapping, "madvise"):
             self._mapping.madvise(mmap.MADV_DONTNEED)  # they come back from the file when somebody looks again
             self._taken = 0
-        return self._samples[start:stop]
+        return self._bytes[start:stop]
 
 
 @functools.lru_cache(maxsize=64)
@@ -87,22 +97,20 @@ class Tiers(Mapping[str, Sequence[Interval]]):
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a recording comes from: the file, seconds from its beginning, its label files, its rate and channels."""
+    """Where a recording comes from: the file, units of the axis from its beginning, its label files, what was seen of it."""
 
-    audio: Path
+    file: Path
     start: Fraction
     labels: tuple[Path, ...]
-    rate: int
-    channels: int
+    facts: Mapping[str, Any]
 
 
 class Corpus:
     """Recordings of one source, in the order of their files. Cheap to make, to narrow and to send to another process."""
 
-    axis: Literal["second"] = "second"
-
     def __init__(self, build: Build, source: str, chosen: np.ndarray | None = None) -> None:
         self._build, self._chosen, self.source = build, chosen, source
+        self.medium = build.medium
         header = build.header
         self.name: str = header["name"]
         self.skipped: tuple[tuple[str, str], ...] = tuple((name, reason) for name, reason in header["skipped"])
@@ -121,8 +129,8 @@ class Corpus:
 
     def __getitem__(self, index: int) -> Recording:
         line = self._line(index)
-        sound = Sound(self._build.shard(line["shard"]), line["at"], line["steps"])
-        return Recording(line["id"], {"audio": sound}, line["sides"], Tiers(line["tiers"]), line["split"])
+        signal = Stretch(self._build.shard(line["shard"]), line["at"], line["steps"], self.medium)
+        return Recording(line["id"], {self.medium.name: signal}, line["sides"], Tiers(line["tiers"]), line["split"])
 
     def _line(self, index: int) -> dict[str, Any]:
         if not 0 <= index < len(self):
@@ -142,19 +150,24 @@ class Corpus:
                 out.unknown += 1
             else:
                 out.speakers.add(speaker)
-            out.kinds.add(Path(line["audio"]).suffix.lower().lstrip("."))
+            out.kinds.add(Path(line["file"]).suffix.lower().lstrip("."))
             out.sides.update(line["sides"])
             for name, tier in line["tiers"].items():
                 out.tiers[name] = out.tiers.get(name, 0) + len(tier["intervals"])
-            out.samples += line["steps"]
+            out.steps += line["steps"]
             digest.update(line["print"].encode())
         out.fingerprint = digest.hexdigest()
         return out
 
     @property
-    def seconds(self) -> float:
-        """How much sound there is."""
-        return self._columns.samples / RATE
+    def axis(self) -> Unit:
+        """The unit of the axis."""
+        return self.medium.unit
+
+    @property
+    def length(self) -> float:
+        """How much there is, in units of the axis (seconds, pixels)."""
+        return self._columns.steps / self.medium.rate
 
     @property
     def speakers(self) -> tuple[str, ...]:
@@ -163,12 +176,17 @@ class Corpus:
 
     @property
     def tiers(self) -> tuple[str, ...]:
-        """Names of the tiers that occur, sorted."""
-        return tuple(sorted(self._columns.tiers))
+        """Names of the tiers with places that occur, sorted."""
+        return tuple(sorted(name for name in self._columns.tiers if name != TRANSCRIPTION))
+
+    @property
+    def transcribed(self) -> bool:
+        """Whether there are texts, with places or without."""
+        return TRANSCRIPTION in self._columns.tiers or "characters" in self._columns.tiers
 
     @property
     def fingerprint(self) -> str:
-        """A hash of the ids and of the sizes of sound and label files."""
+        """A hash of the ids and of the sizes of recordings and label files."""
         return self._columns.fingerprint
 
     def counts(self) -> dict[str, int]:
@@ -193,31 +211,29 @@ class Corpus:
         return (line["id"] for line in self._lines())
 
     def steps(self) -> np.ndarray:
-        """Samples of each recording (recordings,) int64."""
+        """Steps of each recording's signal (recordings,) int64."""
         return np.fromiter((line["steps"] for line in self._lines()), np.int64, len(self))
 
     def origin(self, index: int) -> Origin:
         """Where recording `index` comes from."""
         line = self._line(index)
-        return Origin(
-            Path(line["audio"]), Fraction(line["start"]), tuple(Path(p) for p in line["labels"]), line["rate"], line["channels"]
-        )
+        return Origin(Path(line["file"]), Fraction(line["start"]), tuple(Path(p) for p in line["labels"]), line["facts"])
 
     @property
     def description(self) -> str:
         """What the source was taken for, in one sentence."""
         columns, header = self._columns, self._build.header
         kinds = "/".join(sorted(columns.kinds))
-        count = f"{len(self)} recording{'s' * (len(self) != 1)} ({kinds})"
-        who = f"{len(columns.speakers)} speaker{'s' * (len(columns.speakers) != 1)}"
+        count = f"{len(self)} {self.medium.name if self.axis == 'pixel' else 'recording'}{'s' * (len(self) != 1)} ({kinds})"
+        who = f"{len(columns.speakers)} {self.medium.who}{'s' * (len(columns.speakers) != 1)}"
         if header["speakers_from"] and columns.speakers:
             who += f" (from {header['speakers_from']})"
         if not columns.speakers:
-            who = "speakers unknown"
+            who = f"{self.medium.who}s unknown"
         elif columns.unknown:
             who += f" and {columns.unknown} recordings of unknown ones"
-        tiers = f"labels: {', '.join(self.tiers)}" if columns.tiers else "no labels"
-        return f"{header['title']} of {count}, {duration(self.seconds)}, {who}, {tiers}"
+        tiers = f"labels: {', '.join(sorted(columns.tiers))}" if columns.tiers else "no labels"
+        return f"{header['title']} of {count}, {self.medium.amount(self.length)}, {who}, {tiers}"
 
     @property
     def whole(self) -> Corpus:
@@ -261,7 +277,7 @@ class _Columns:
     kinds: set[str]
     tiers: dict[str, int]
     sides: set[str]
-    samples: int
+    steps: int
     fingerprint: str
     unknown: int
 
@@ -269,10 +285,3 @@ class _Columns:
 def _reopened(folder: Path, source: str, chosen: np.ndarray | None) -> Corpus:
     return Corpus(Build(folder), source, chosen)
 
-
-def duration(seconds: float) -> str:
-    """Seconds in the unit that a person would use."""
-    for size, word in ((3600.0, "hours"), (60.0, "minutes")):
-        if seconds >= size:
-            return f"{seconds / size:.1f} {word}"
-    return f"{seconds:.1f} seconds"

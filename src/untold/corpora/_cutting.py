@@ -9,6 +9,7 @@ import numpy as np
 
 from untold.contract import Grid, Recording, Signal
 from untold.corpora._corpus import Corpus
+from untold.corpora._media import Medium
 
 _FRAME = 160  # samples: 10 ms at 16 kHz
 _SMOOTHED = 11  # frames over which quiet is judged, so that a cut falls into a pause and not into a closure
@@ -93,8 +94,8 @@ class Pieces:
         if places is None:
             found = []
             for number, steps in enumerate(corpus.steps().tolist()):
-                long = steps > LONG * 16000
-                cuts = quiet_cuts(corpus[number].signals["audio"], PIECE) if long else [(0, steps)]
+                long = corpus.axis == "second" and steps > LONG * corpus.medium.rate
+                cuts = quiet_cuts(corpus[number].signal, PIECE) if long else [(0, steps)]
                 found += [(number, start, stop, k if long else 0) for k, (start, stop) in enumerate(cuts, 1)]
             places = np.array(found, np.int64).reshape(-1, 4)
         self._places = places
@@ -107,8 +108,8 @@ class Pieces:
         whole = self.corpus[number]
         if not piece:
             return whole
-        part = Part(whole.signals["audio"], start, stop)
-        return Recording(f"{whole.id}_{piece:04d}", {"audio": part}, whole.sides, {}, whole.split)
+        name, signal = next(iter(whole.signals.items()))
+        return Recording(f"{whole.id}_{piece:04d}", {name: Part(signal, start, stop)}, whole.sides, {}, whole.split)
 
     def __iter__(self) -> Iterator[Recording]:
         return (self[i] for i in range(len(self)))
@@ -128,12 +129,17 @@ class Pieces:
         return [whole[number] for number in self._places[:, 0]]
 
     @property
-    def seconds(self) -> float:
-        """How much sound there is."""
-        return float((self._places[:, 2] - self._places[:, 1]).sum()) / 16000
+    def medium(self) -> Medium:
+        """What the recordings are made of."""
+        return self.corpus.medium
+
+    @property
+    def length(self) -> float:
+        """How much there is, in units of the axis."""
+        return float((self._places[:, 2] - self._places[:, 1]).sum()) / self.medium.rate
 
     def steps(self) -> np.ndarray:
-        """Samples of each piece."""
+        """Steps of each piece."""
         return self._places[:, 2] - self._places[:, 1]
 
     def select(self, indices: Sequence[int] | np.ndarray) -> Pieces:

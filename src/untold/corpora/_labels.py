@@ -68,7 +68,7 @@ class Labels:
         tiers: Tiers = {}
         files: list[Path] = []
         utterances: list[Entry] = []
-        for found in self._by_stem.get(entry.audio.stem, []):
+        for found in self._by_stem.get(entry.file.stem, []):
             if found.problem:
                 self._skip(found.name, found.problem)
                 continue

@@ -47,7 +47,7 @@ def read(root: Path, skip: Callable[[str, str], None], note: Callable[[str], Non
                 skip(found.name, found.problem)
             elif ending in ENDINGS:
                 identity = found.name[: -len(ending)]
-                yield from labels.entries(Entry(identity, found.path, sides=_sides(found.name, about)))
+                yield from labels.entries(Entry(identity, found.path, sides=sides_of(found.name, about)))
 
 
 def read_speakers(path: Path) -> dict[str, dict[str, str]]:
@@ -75,7 +75,8 @@ def speaker(word: str) -> str:
     return UNKNOWN if not word or word.lower().endswith(UNKNOWN) else word
 
 
-def _sides(name: str, about: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+def sides_of(name: str, about: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """Who speaks or writes, by the first folder of a name, and what `speakers.csv` says of them."""
     folder = name.partition("/")[0] if "/" in name else ""
     told = {key: value or UNKNOWN for key, value in about.get(folder, {}).items()}
     if "sex" in told:

@@ -51,7 +51,7 @@ def read(
         name = str(line.get("id", f"line {number}"))
         try:
             entry = _entry(name, line, root)
-            if not trusted and not inside(entry.audio, root.parent):
+            if not trusted and not inside(entry.file, root.parent):
                 raise _Skipped(f"its path leads out of the manifest's folder: write lhotse:{root} to trust it")
             yield entry
         except _Skipped as reason:

@@ -8,7 +8,7 @@ from importlib import import_module
 
 import numpy as np
 
-from untold.contract import Grid, Interval, Recording
+from untold.contract import TRANSCRIPTION, Grid, Interval, Recording
 from untold.errors import UntoldError, unknown_name
 
 # as TIMIT, Kaldi, the Montreal aligner, ARPAbet dictionaries, the Bavarian archive, Praat, and espeak write nothing
@@ -35,15 +35,16 @@ def folding(name: str | None) -> Callable[[str], str | None]:
 
 
 def tier_of(tiers: Sequence[str], wanted: str | None) -> str:
-    """The tier to read of those that occur: the wanted one, else `phones`, else the first."""
+    """The tier to read of those that occur: the wanted one, else `phones`, else the first of labels that have places."""
     if wanted is not None:
         if wanted not in tiers:
             there = ", ".join(tiers) or "none"
             raise UntoldError(f"there is no tier {wanted!r} in these recordings (there: {there}): name one with --tier")
         return wanted
-    if not tiers:
+    placed = [name for name in tiers if name != TRANSCRIPTION]
+    if not placed:
         raise UntoldError("these recordings have no tier of labels: add TextGrid, ELAN or CTM files beside the audio")
-    return "phones" if "phones" in tiers else tiers[0]
+    return "phones" if "phones" in placed else placed[0]
 
 
 def tier_in(recordings: Iterable[Recording], wanted: str | None) -> str:

@@ -12,10 +12,10 @@ import numpy as np
 from untold import registry
 from untold.contract import Grid, Recording
 from untold.evaluation._labels import NO_LABEL, Inventory, of_steps
-from untold.evaluation.probes import FRAMES, Alignment, align
+from untold.evaluation.probes import Alignment, align
 from untold.frontends import FrontEnd, read_frames
 
-MOST_FRAMES = 200_000  # of 10 ms, on each side of the split
+MOST_FRAMES = 200_000  # on each side of the split
 MOST_NUMBERS = 1 << 26  # of latents, on each side of the split (256 MiB)
 _BLOCK = 3000  # log-mel frames computed at once
 
@@ -44,13 +44,14 @@ class Gathered:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is read: which tier, how folded; for each recording True, False or None; the draw's seed; log-mel or not."""
+    """What is read: which tier, how folded; for each recording True, False or None; the draw's seed; log-mel or not; the frames that are asked for."""
 
     tier: str | None
     fold: Callable[[str], str | None]
     train: Sequence[bool | None]
     seed: int
     mel: FrontEnd | None
+    asked: Grid
 
 
 def log_mel() -> FrontEnd:
@@ -61,13 +62,12 @@ def log_mel() -> FrontEnd:
 
 
 def _frames(recording: Recording, plan: Plan, inventory: Inventory) -> np.ndarray:
-    """The label of each frame of 10 ms of a recording; without a tier NO_LABEL for as many as the sound has."""
+    """The label of each frame of a recording's axis; without a tier NO_LABEL for as many as the recording has."""
     if plan.tier is not None:
         tier = recording.tiers.get(plan.tier, ())
-        frames = math.ceil(max((i.end for i in tier), default=0) * FRAMES.rate)
-        return of_steps(tier, FRAMES, frames, plan.fold, inventory)
-    signal = recording.signals["audio"]
-    return np.full(int(signal.steps * FRAMES.rate / signal.grid.rate), NO_LABEL, np.int64)
+        frames = math.ceil(max((i.end for i in tier), default=0) * plan.asked.rate)
+        return of_steps(tier, plan.asked, frames, plan.fold, inventory)
+    return np.full(int(recording.length * plan.asked.rate), NO_LABEL, np.int64)
 
 
 def _asked(labels: np.ndarray, plan: Plan) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Boundaries that were found against boundaries that were labelled: precision, recall, F1, R-value, over-segmentation.
 
-A hit is a pair of boundaries at most a tolerance apart (20 ms, the end included), each used once. Both lists are sorted and
+A hit is a pair of boundaries at most a tolerance apart (20 ms, 8 pixels, the end included), each used once. Both lists are sorted and
 the tolerance is the same everywhere, so matching the earliest feasible pair is a maximum matching. R-value: Räsänen,
 Laine, Altosaar (Interspeech 2009).
 """
@@ -15,8 +15,9 @@ from fractions import Fraction
 import numpy as np
 
 from untold.contract import Interval, Units
+from untold.evaluation._axes import AXES
 
-TOLERANCE = Fraction(20, 1000)  # seconds
+TOLERANCE = AXES["second"].tolerance
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def edges(spans: Iterable[tuple[Fraction, Fraction]]) -> list[Fraction]:
 
 
 def of_tier(tier: Iterable[Interval]) -> list[Fraction]:
-    """The inner boundaries of a tier in seconds; those of its silences are among them."""
+    """The inner boundaries of a tier, in units of its axis; those of its silences are among them."""
     return edges((interval.start, interval.end) for interval in tier)
 
 

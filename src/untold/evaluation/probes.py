@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from untold.contract import Grid
+from untold.evaluation._axes import AXES
 
-FRAMES = Grid("second", Fraction(100), Fraction(1, 200))  # where phones and log-mel frames are asked for
 NO_CLASS = -1
 
 
@@ -37,7 +37,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class Alignment:
-    """Which latent each frame of 10 ms belongs to, and as which of the `positions` frames of that latent."""
+    """Which latent each frame (of 10 ms, of 2 pixels) belongs to, and as which of the `positions` frames of that latent."""
 
     latent: np.ndarray  # (frames,) int64
     position: np.ndarray  # (frames,) int64
@@ -45,13 +45,14 @@ class Alignment:
 
 
 def align(grid: Grid, frames: int) -> Alignment:
-    """The latents of a grid in which the centres of the first frames of 10 ms fall, exactly.
+    """The latents of a grid in which the centres of the first frames of its axis fall, exactly.
 
     Latents below 0 are those that a grid which begins late does not have.
     """
     # latent i covers first + (i - 1/2) / rate and on: i = floor((centre - first) rate + 1/2), in whole numbers
-    slope = grid.rate / FRAMES.rate
-    offset = (FRAMES.first - grid.first) * grid.rate + Fraction(1, 2)
+    asked = AXES[grid.unit].frames
+    slope = grid.rate / asked.rate
+    offset = (asked.first - grid.first) * grid.rate + Fraction(1, 2)
     common = math.lcm(slope.denominator, offset.denominator)
     latent = (np.arange(frames) * int(slope * common) + int(offset * common)) // common
     new = np.r_[True, latent[1:] != latent[:-1]][:frames]
@@ -59,7 +60,7 @@ def align(grid: Grid, frames: int) -> Alignment:
     position = np.arange(frames) - begins
     if frames and slope < 1:  # the first latent may have begun before frame 0
         position[latent == latent[0]] += _before(latent[0], slope, offset)
-    return Alignment(latent, position, max(1, math.ceil(FRAMES.rate / grid.rate)))
+    return Alignment(latent, position, max(1, math.ceil(asked.rate / grid.rate)))
 
 
 def _before(latent: int, slope: Fraction, offset: Fraction) -> int:

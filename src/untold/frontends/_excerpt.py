@@ -16,7 +16,7 @@ from untold.contract import Signal
 class Excerpt:
     """A batch of stretches of recordings.
 
-    samples (batch, margin + longest + margin) float32 in [-1, 1]; beyond the ends of its recording a row is mirrored
+    samples (batch, margin + longest + margin, *shape) float32: sound in [-1, 1], ink in [0, 1]; beyond the ends of its recording a row is mirrored
     with the edge repeated (index -1 is 0, n is n - 1), after its margin it is 0. start (batch,) is the place of the
     first wanted sample in the recording, a multiple of the front end's hop; total (batch,) the samples of the whole
     recording; lengths (batch,) the wanted samples. All int64 but the samples. `shared` is what front ends left for each
@@ -44,7 +44,8 @@ class Excerpt:
 def excerpt(signals: Sequence[Signal], starts: Sequence[int], stops: Sequence[int], margin: int) -> Excerpt:
     """Samples starts[i] to stops[i] of each signal with `margin` more on each side, as a batch."""
     lengths = [stop - start for start, stop in zip(starts, stops, strict=True)]
-    samples = np.zeros((len(lengths), 2 * margin + max(lengths, default=0)), np.float32)
+    shape = signals[0].shape if signals else ()
+    samples = np.zeros((len(lengths), 2 * margin + max(lengths, default=0), *shape), np.float32)
     for row, signal, start, stop in zip(samples, signals, starts, stops, strict=True):
         if not 0 <= start <= stop <= signal.steps:
             raise ValueError(f"samples {start} to {stop} of a signal of {signal.steps}")
@@ -62,7 +63,7 @@ def _mirrored(signal: Signal, start: int, stop: int) -> np.ndarray:
     """Samples `start` to `stop`, which may lie beyond the ends. Mirrored places fall into the part that is read."""
     total = signal.steps
     if total == 0:
-        return np.zeros(stop - start, np.float32)
+        return np.zeros((stop - start, *signal.shape), np.float32)
     low, high = max(start, 0), min(stop, total)
     read = signal.read(low, high)
     if low == start and high == stop:

@@ -23,6 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numba
 import numpy as np
+import torch
 from scipy import special, stats
 
 from untold.errors import UntoldError
@@ -156,7 +157,7 @@ def decode(costs: np.ndarray, lengths: np.ndarray, penalty: float) -> tuple[np.n
     costs, lengths = np.ascontiguousarray(costs), np.asarray(lengths, np.int64)
     tokens, totals, odd = np.full(costs.shape[:2], _NOWHERE, np.int64), np.zeros(len(costs)), np.zeros((len(costs), WIDE))
     parts = [slice(start, start + _AT_ONCE) for start in range(0, len(costs), _AT_ONCE)]
-    with ThreadPoolExecutor(numba.get_num_threads()) as pool:
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
         list(pool.map(lambda some: _rows(costs[some], lengths[some], float(penalty), tokens[some], totals[some], odd[some]), parts))
     if odd.any():
         row = int(np.flatnonzero(odd.any(1))[0])

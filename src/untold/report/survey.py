@@ -30,7 +30,7 @@ class Source(Protocol):
     @property
     def name(self) -> str: ...
     @property
-    def seconds(self) -> float: ...
+    def length(self) -> float: ...
     @property
     def tiers(self) -> tuple[str, ...]: ...
     @property
@@ -147,7 +147,7 @@ def seconds_of(units: Units) -> tuple[np.ndarray, np.ndarray]:
 def look(corpus: Source, units: Mapping[str, Units], tier: str) -> Survey:
     """The first pass: counts, durations, labels under the units, and how they sound."""
     survey: Survey | None = None
-    every = max(1, round(corpus.seconds / LISTEN))
+    every = max(1, round(corpus.length / LISTEN))
     for index, recording in enumerate(corpus):
         mine = units.get(recording.id)
         if mine is None:

@@ -22,7 +22,6 @@ from untold.layers import random
 from untold.training.processes import share
 
 _SALT = 0x10AD
-_SECOND = 16000
 
 AdaptedTable = Mapping[str, Mapping[str, np.ndarray]]  # stream -> key -> (recordings, ...)
 
@@ -38,7 +37,7 @@ class Loader:
         lengths = np.asarray(corpus.steps(), np.int64)
         self.lengths = lengths
         self.ends = np.cumsum(np.maximum(lengths // self.hop, 1))
-        self.crop = max(1, round(phase.crop * _SECOND / self.hop)) * self.hop
+        self.crop = max(1, round(phase.crop * corpus.medium.rate / self.hop)) * self.hop
         self.base = random.fold(random.fold(torch.tensor([seed]), number), _SALT)
         self._ahead: dict[int, Future[tuple[Excerpt, np.ndarray, Tensor]]] = {}
         self._pool = ThreadPoolExecutor(1)
@@ -61,7 +60,7 @@ class Loader:
         within = places - (self.ends[index] - np.maximum(self.lengths[index] // self.hop, 1))
         starts = np.minimum(within.astype(np.int64), (self.lengths[index] - self.crop).clip(0) // self.hop) * self.hop
         stops = np.minimum(starts + self.crop, self.lengths[index])
-        signals = [self.corpus[int(i)].signals["audio"] for i in index]
+        signals = [self.corpus[int(i)].signal for i in index]
         return excerpt(signals, starts.tolist(), stops.tolist(), self.model.margin), index, keys
 
     def batch(self, step: int, following: int | None = None) -> Batch:

@@ -36,7 +36,7 @@ def check(model: Model, corpus: Corpus | Pieces, adapted: AdaptedTable, precisio
             fits = max(0, int((free - weights) / max(1, example)) * share()[1])
             what = f"a batch of {fits} would fit (--set batch={fits})" if fits else "take a smaller network or shorter examples"
             raise UntoldError(
-                f"{model.name} does not fit in memory: a step of {phase.batch} examples of {float(phase.crop):g} s keeps at least "
+                f"{model.name} does not fit in memory: a step of {phase.batch} examples of {float(phase.crop):g} {corpus.medium.unit}s keeps at least "
                 f"{needed / 1e9:.1f} GB and {free / 1e9:.1f} GB are free; {what}"
             )
 
@@ -45,9 +45,9 @@ def kept_by_an_example(model: Model, corpus: Corpus | Pieces, adapted: AdaptedTa
     """Bytes that autograd keeps of one example, measured on a copy of the model."""
     twin = copy.deepcopy(model).train()
     own = {p.untyped_storage().data_ptr() for p in twin.parameters()}
-    place, wanted = int(np.argmax(corpus.steps())), round(phase.crop * 16000)
+    place, wanted = int(np.argmax(corpus.steps())), round(phase.crop * corpus.medium.rate)
     recording = corpus[place]
-    given = excerpt([recording.signals["audio"]], [0], [min(wanted, recording.signals["audio"].steps)], twin.margin)
+    given = excerpt([recording.signal], [0], [min(wanted, recording.signal.steps)], twin.margin)
     index, device = torch.tensor([place], device=twin.device()), twin.device()
     batch = twin.batch(given.to(device), rows(adapted, [place], device), twin.side_indices([recording]), index, index)
     kept: dict[int, int] = {}

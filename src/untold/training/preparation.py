@@ -45,7 +45,7 @@ def warp(model: Model, corpus: Corpus | Pieces, seed: int, progress: Callable[[f
         return False
 
     def read(index: int) -> np.ndarray:
-        signal = corpus[index].signals["audio"]
+        signal = corpus[index].signal
         return signal.read(0, min(signal.steps, 60 * 16000))
 
     found = _stored_warp(path)

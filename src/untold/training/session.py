@@ -55,11 +55,12 @@ def begin(wish: Wish, corpus: Corpus, out: Path, *, resume: bool, force: bool, c
     told: tuple[str, ...] = getattr(settings, "sides", ())
     data = Pieces(corpus)
     chosen, kept = training_split(data)
+    _check_signal(method, settings, corpus)
     _check_alphabet(settings, data, chosen)
     facts: dict[str, Any] = {
         "format": runs.FORMAT, "method": method, "recipe": wish.name, "settings": settings.to_json(), "seed": wish.seed,
         "precision": wish.precision, "sides": {side: sorted(set(data.select(chosen).sides(side))) for side in told},
-        "source": {"name": corpus.name, "source": corpus.source, "fingerprint": corpus.fingerprint, "recordings": len(corpus), "seconds": corpus.seconds},
+        "source": {"name": corpus.name, "source": corpus.source, "fingerprint": corpus.fingerprint, "recordings": len(corpus), f"{corpus.axis}s": corpus.length},
         "split": {"train": len(chosen), "held_out": len(kept), "rule": "a tenth of the utterances of speakers with two or more, by a hash of ids"},
         "planned": {"steps": wish.steps, "minutes": wish.minutes, "phases": {}},
     }
@@ -84,13 +85,21 @@ def begin(wish: Wish, corpus: Corpus, out: Path, *, resume: bool, force: bool, c
     return run
 
 
+def _check_signal(method: str, settings: Any, corpus: Corpus) -> None:
+    """A method of sound has nothing to hear in handwriting: said before training."""
+    for choice in registry.load("methods", method).inputs(settings).values():
+        corpus[0].signal_for(choice.build().stream, f"{method} with {choice.name}")
+
+
 def _check_alphabet(settings: Any, corpus: Pieces, chosen: np.ndarray) -> None:
     """An alphabet larger than the data cannot be learnt: said before training."""
-    frames = corpus.select(chosen).seconds * 100
+    data = corpus.select(chosen)
+    step = 0.01 if data.medium.unit == "second" else 1.0
+    frames = data.length / step
     inner = getattr(getattr(settings, "bottleneck", None), "settings", None)
     size = getattr(settings, "components", None) or getattr(inner, "size", None)
     if size and size > frames:
-        raise UntoldError(f"an alphabet of {size} is larger than the data ({frames:.0f} frames of 10 ms): use a smaller one or more recordings")
+        raise UntoldError(f"an alphabet of {size} is larger than the data ({frames:.0f} frames of {step:g} {data.medium.unit}): use a smaller one or more recordings")
 
 
 def perform(run: runs.Run, wish: Wish, corpus: Corpus, watcher: Watcher, device: str) -> Model:

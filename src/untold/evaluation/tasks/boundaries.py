@@ -1,9 +1,9 @@
-"""Whether units begin and end where labels do: precision, recall, F1, R-value, over-segmentation at 20 ms
+"""Whether units begin and end where labels do: precision, recall, F1, R-value, over-segmentation at 20 ms or 8 pixels
 
 Labels are not folded, so that a closure and its burst are two. The first and the last boundary of a recording are
 dropped from both sides, silence's own edges are kept, counts are pooled over recordings. Three rivals have as many
-boundaries as the units in each recording: `chance` anywhere, and never two in one millisecond; `uniform` evenly spaced;
-`feature_change`, where there is sound, at the greatest peaks of how MFCC change over two frames. Formulas in
+boundaries as the units in each recording: `chance` anywhere, and never two in a twentieth of the tolerance; `uniform` evenly spaced;
+`feature_change` at the greatest peaks of how MFCC (or columns of ink) change over two frames. Formulas in
 `evaluation.boundaries`.
 """
 
@@ -18,10 +18,11 @@ import numpy as np
 
 from untold.contract import Recording, Score
 from untold.errors import UntoldError
+from untold.evaluation._axes import AXES
 from untold.evaluation._labels import tier_in
 from untold.evaluation._measuring import reading
 from untold.evaluation._options import TaskOptions
-from untold.evaluation.boundaries import METRICS, TOLERANCE, count, of_tier, of_units
+from untold.evaluation.boundaries import METRICS, count, of_tier, of_units
 from untold.frontends import adapt, read_frames
 from untold.settings import Choice
 
@@ -29,6 +30,7 @@ BETTER = {
     "precision": "higher", "recall": "higher", "f1": "higher", "r_value": "higher", "over_segmentation": "lower"
 }
 NEEDS = "units"
+_HEARD_THROUGH = {"audio": "mfcc", "line": "columns"}  # what changes, by what there is a signal of
 _GUESSES = 10  # random placements that are pooled
 
 
@@ -37,19 +39,20 @@ def measure(subject: Any, corpus: Any, options: TaskOptions) -> list[Score]:
     read = reading("boundaries", subject, corpus, options)
     tier = tier_in(corpus, options.tier)
     counts: dict[str, dict[str, np.ndarray]] = {"": {}, "chance": {}, "uniform": {}, "feature_change": {}}
-    unlabelled = 0
+    unlabelled, axis = 0, AXES["second"]
     for number, (group, recording, units) in enumerate(read):
         intervals = recording.tiers.get(tier, ())
         if not intervals:
             unlabelled += 1
             continue
-        reference, found = of_tier(intervals), of_units(units)
+        reference, found, axis = of_tier(intervals), of_units(units), AXES[units.grid.unit]
         end = max(intervals[-1].end, units.grid.start(int(units.ends.max(initial=0))))
         rng = np.random.default_rng((options.seed, number))
-        ours = [count(reference, found)]
-        theirs = [count(reference, _anywhere(rng, len(found), end)) for _ in range(_GUESSES)]
-        spaced = [count(reference, [end * (i + 1) / (len(found) + 1) for i in range(len(found))])]
-        changed = [count(reference, _changes(recording, len(found)))] if "audio" in recording.signals else []
+        far = axis.tolerance
+        ours = [count(reference, found, far)]
+        theirs = [count(reference, _anywhere(rng, len(found), end, far / 20), far) for _ in range(_GUESSES)]
+        spaced = [count(reference, [end * (i + 1) / (len(found) + 1) for i in range(len(found))], far)]
+        changed = [count(reference, _changes(recording, len(found)), far)] if recording.signals else []
         for method, placed in (("", ours), ("chance", theirs), ("uniform", spaced), ("feature_change", changed)):
             for one in placed:
                 row = np.array([one.hits, one.hypothesis, one.reference], np.float64)
@@ -58,7 +61,7 @@ def measure(subject: Any, corpus: Any, options: TaskOptions) -> list[Score]:
         raise UntoldError(f"no recording has the tier {tier!r}")
     groups = tuple(sorted(counts[""]))
     read.said.update(
-        tier=tier, fold="none", tolerance=f"{int(TOLERANCE * 1000)} ms", matching="two-pointer", edges="dropped",
+        tier=tier, fold="none", tolerance=axis.tolerated, matching="two-pointer", edges="dropped",
         edges_of_silence="kept", pooled="counts",
     )
     if unlabelled:
@@ -66,7 +69,7 @@ def measure(subject: Any, corpus: Any, options: TaskOptions) -> list[Score]:
     rows: list[Score] = []
     for metric, better in BETTER.items():
         for method, some in counts.items():
-            if len(some) < len(groups):  # there is no sound
+            if len(some) < len(groups):  # nobody has the signal
                 continue
             table = np.stack([some[group] for group in groups])
             said = {"boundaries": str(int(table[:, 2].sum())), "found": str(int(table[:, 1].sum()))} if not method else {}
@@ -76,15 +79,16 @@ def measure(subject: Any, corpus: Any, options: TaskOptions) -> list[Score]:
     return rows
 
 
-def _anywhere(rng: np.random.Generator, number: int, end: Fraction) -> list[Fraction]:
-    """Distinct places on a grid of a millisecond, inside (0, end)."""
-    places = max(1, int(end * 1000) - 1)
-    return [Fraction(int(p) + 1, 1000) for p in np.sort(rng.choice(places, min(number, places), replace=False))]
+def _anywhere(rng: np.random.Generator, number: int, end: Fraction, grain: Fraction) -> list[Fraction]:
+    """Distinct places on a grid of `grain`, inside (0, end)."""
+    places = max(1, int(end / grain) - 1)
+    return [(int(p) + 1) * grain for p in np.sort(rng.choice(places, min(number, places), replace=False))]
 
 
 def _changes(recording: Recording, number: int) -> list[Fraction]:
     """The `number` greatest peaks of the distance between the frames on either side of a frame, in order."""
-    front, signal = Choice.of("frontends", "mfcc").build(), recording.signals["audio"]
+    name, signal = next(iter(recording.signals.items()))
+    front = Choice.of("frontends", _HEARD_THROUGH[name]).build()
     frames = read_frames(front, signal, 0, front.steps(signal.steps), adapt(front, signal)).numpy()
     change = np.zeros(len(frames))
     change[1:-1] = np.linalg.norm(frames[2:] - frames[:-2], axis=1)

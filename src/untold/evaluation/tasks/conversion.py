@@ -18,12 +18,13 @@ from scipy.special import log_softmax
 from untold.contract import UNKNOWN, Recording, Score
 from untold.errors import UntoldError
 from untold.evaluation import _resounding as sound
+from untold.evaluation._axes import AXES
 from untold.evaluation._groups import Measured, measured, ratio
 from untold.evaluation._labels import NO_LABEL, Inventory, folding, of_steps, tier_in
 from untold.evaluation._options import TaskOptions
 from untold.evaluation._pitch import pitch
 from untold.evaluation._splits import Facts, within_speakers
-from untold.evaluation.probes import FRAMES, Budget, fit_classes
+from untold.evaluation.probes import Budget, fit_classes
 from untold.frontends import FrontEnd, adapt, read_frames
 
 BETTER = {"conversion_speaker_accuracy": "higher", "conversion_phone_accuracy": "higher", "conversion_f0_error": "lower"}
@@ -169,7 +170,7 @@ def _phones(taught: Sequence[Recording], heard: dict[str, list[Recording]], row:
         frames = _frames(front, recording)
         around = np.pad(frames, ((_AROUND, _AROUND), (0, 0)), mode="edge")
         window = np.lib.stride_tricks.sliding_window_view(around, 2 * _AROUND + 1, axis=0).reshape(len(frames), -1)
-        return window.astype(np.float32), of_steps(recording.tiers.get(tier, ()), FRAMES, len(frames), fold, inventory)
+        return window.astype(np.float32), of_steps(recording.tiers.get(tier, ()), AXES["second"].frames, len(frames), fold, inventory)
 
     parts = [of(r) for r in taught]
     x, y = (np.concatenate(side) for side in zip(*parts, strict=True))

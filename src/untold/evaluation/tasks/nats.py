@@ -1,6 +1,6 @@
 """Nats per frame that a model loses; with another recording's latents, and with none: does its decoder use them?
 
-Stretches of eight seconds at most (one second where a decoder of samples is asked three times), each recording from its
+Stretches of eight seconds (1024 pixels of a line) at most (one second where a decoder of samples is asked three times), each recording from its
 beginning. Nats of different targets (log-mel, cepstra) cannot be compared: the stream stands in the row. What `Scores`
 gives its own nats, what `Reconstructs` those of its target. A density of samples is also given in bits per sample,
 `bits_per_dim`, beside codes without a network (`evaluation._samples`).
@@ -30,8 +30,8 @@ NEEDS = "model"
 
 LATENTS = ("true", "shuffled", "zero")
 _AT_ONCE = 8
-_LONGEST = 8  # seconds of a recording
-_DECODED = 1  # where samples are decoded with three kinds of latents
+_LONGEST = {"second": 8, "pixel": 1024}  # of a recording, in units of its axis
+_DECODED = 1  # second, where samples are decoded with three kinds of latents
 
 
 def measure(subject: Any, corpus: Any, options: TaskOptions) -> list[Score]:
@@ -48,19 +48,20 @@ def measure(subject: Any, corpus: Any, options: TaskOptions) -> list[Score]:
     order = np.random.default_rng(options.seed).permutation(len(recordings))  # a neighbour is then of another speaker, mostly
     stream = method.target if isinstance(method, Reconstructs) else method.reads
     front: Any = model.fronts[stream]
-    step = "sample" if front.hop == 1 else "frame"
-    seconds = _DECODED if step == "sample" and isinstance(method, Reconstructs) else _LONGEST
+    unit = front.grid.unit
+    step = "column" if unit == "pixel" else "sample" if front.hop == 1 else "frame"
+    longest = _DECODED if step == "sample" and isinstance(method, Reconstructs) else _LONGEST[unit]
     rivals = Rivals(front) if step == "sample" and isinstance(method, Scores) else None
     lost: dict[str, list[float]] = {}
     counts: list[float] = []
-    for batch in options.over(_batches(model, [recordings[i] for i in order], seconds), -(-len(order) // _AT_ONCE), "nats"):
+    for batch in options.over(_batches(model, [recordings[i] for i in order], longest), -(-len(order) // _AT_ONCE), "nats"):
         found, count = lost_nats(model, batch)
         counts += count.tolist()
         for name, values in found.items():
             lost.setdefault(name, []).extend(values.tolist())
         if rivals is not None:
             rivals.hear(batch.streams[stream])
-    said = {"stream": stream, "longest": f"{seconds} s"}
+    said = {"stream": stream, "longest": f"{longest} {'s' if unit == 'second' else 'pixels'}"}
     of = [groups[i] for i in order]
 
     def row(metric: str, sums: Any, method: str = "", **more: str) -> Score:
@@ -98,13 +99,13 @@ def _shuffled(latents: Stream) -> Stream:
     return replace(latents, values=values)
 
 
-def _batches(model: Model, recordings: Sequence[Recording], seconds: int) -> Iterator[Batch]:
+def _batches(model: Model, recordings: Sequence[Recording], longest: int) -> Iterator[Batch]:
     """A few recordings at a time, the beginning of each."""
     device = model.device()
     for start in range(0, len(recordings), _AT_ONCE):
         some = recordings[start : start + _AT_ONCE]
-        stops = [min(r.signals["audio"].steps, seconds * 16000) for r in some]
-        given = excerpt([r.signals["audio"] for r in some], [0] * len(stops), stops, model.margin)
+        stops = [min(r.signal.steps, int(longest * r.signal.grid.rate)) for r in some]
+        given = excerpt([r.signal for r in some], [0] * len(stops), stops, model.margin)
         known = [model.adapt(r) for r in some]
         adapted = {stream: stack([one[stream] for one in known]) for stream in model.fronts}
         yield model.batch(given.to(device), adapted, model.side_indices(some), torch.arange(len(some), device=device), None)

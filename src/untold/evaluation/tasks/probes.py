@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from untold.contract import UNKNOWN, Score
+from untold.contract import UNKNOWN, Score, Unit
 from untold.errors import UntoldError
+from untold.evaluation._axes import AXES
 from untold.evaluation._groups import Measured, measured, ratio, resampled
 from untold.evaluation._labels import Inventory, folding, tier_in
 from untold.evaluation._options import TaskOptions
@@ -33,7 +34,7 @@ from untold.evaluation.probes import (
     standardised,
 )
 
-BETTER = {"phone_accuracy": "higher", "speaker_accuracy": "higher", "gender_accuracy": "higher", "logmel_mse": "lower"}
+BETTER = {"phone_accuracy": "higher", "character_accuracy": "higher", "speaker_accuracy": "higher", "gender_accuracy": "higher", "logmel_mse": "lower"}
 NEEDS = "features"
 
 FRAMES = Budget(steps=400, batch=512, rate=2e-3)
@@ -50,6 +51,7 @@ class _Setting:
     frames: Split
     tier: str | None
     options: TaskOptions
+    axis: Unit
 
 
 def measure(subject: Any, corpus: Any, options: TaskOptions) -> list[Score]:
@@ -60,14 +62,15 @@ def measure(subject: Any, corpus: Any, options: TaskOptions) -> list[Score]:
     facts = [Facts.of(r) for r in recordings]
     what, groups = resampled(recordings)
     tier = _tier(recordings, options)
-    setting = _Setting(facts, what, groups, by_speaker(facts), tier, options)
+    axis = subject.grid(subject.points[0]).unit
+    setting = _Setting(facts, what, groups, by_speaker(facts), tier, options, axis)
     sound = bool(recordings) and all("audio" in r.signals for r in recordings)
     if not setting.frames.usable:
         options.say("probes of phones and log-mel frames left out: a split needs two recordings or more")
     elif not sound:
         options.say("the probe of log-mel frames left out: there is no sound beside the features")
     front = log_mel() if sound else None
-    plan = Plan(tier, folding(options.fold), setting.frames.train, options.seed, front)
+    plan = Plan(tier, folding(options.fold), setting.frames.train, options.seed, front, AXES[axis].frames)
     if tier is None and not sound:  # nothing is asked frame by frame
         plan = replace(plan, train=[None] * len(facts))
     scores: list[Score] = []
@@ -124,16 +127,16 @@ def _phones(setting: _Setting, read: Gathered, point: str, names: Sequence[str])
         return []
     probe = fit_classes(train.x, train.phones, len(names), o.seed, FRAMES)
     asked = test.phones != NO_CLASS
-    guess = majority(train.phones)
+    guess, axis = majority(train.phones), AXES[setting.axis]
     right = {"": _guessed(probe, test) == test.phones, "chance": test.phones == guess}
     said = _conventions(setting.frames, FRAMES) | {
         "tier": setting.tier, "fold": o.fold or "none", "classes": str(len(names)), "silence": "in",
-        "frames": "10 ms, a head each" if test.phones.shape[1] > 1 else "10 ms",
+        "frames": axis.step + (", a head each" if test.phones.shape[1] > 1 else ""),
         "train_frames": str(int((train.phones != NO_CLASS).sum())), "test_frames": str(int(asked.sum())),
     }
     groups = [setting.groups[i] for i in test.recording]
     hits = {method: (which & asked).sum(axis=1) for method, which in right.items()}
-    return _accuracy(setting, "phone_accuracy", point, groups, hits, asked.sum(axis=1), said)
+    return _accuracy(setting, f"{axis.label}_accuracy", point, groups, hits, asked.sum(axis=1), said)
 
 
 def _guessed(probe: Probe, test: Drawn) -> np.ndarray:
