@@ -90,6 +90,7 @@ def run(
     """Trains and scores every cell that is not finished; gives the rows of `DIR/table.csv`."""
     from untold.commands import evaluate, train
     from untold.evaluation import scores
+    from untold.report import trade_off
     from untold.runs import resolve
     from untold.settings import parse_assignments
 
@@ -122,6 +123,8 @@ def run(
     rows = _table(every, out, terminal)
     (out / "table.csv").unlink(missing_ok=True)
     scores.append(out / "table.csv", rows)
+    if trade_off.draw(rows, out / "trade-off.svg"):
+        terminal.result(str(out / "trade-off.svg"))
     terminal.result(str(out / "table.csv"))
     return rows
 
