@@ -1,4 +1,5 @@
 # make demo   the environment, then the main job on the embedded corpus: runs/demo/report.html
+# make demo-lines   the same on embedded lines of handwriting: runs/demo-lines/report.html
 # make test   the tests
 # make lint   style, layers, strict types, dead code
 # make env    the environment alone (.venv): no compiler needed
@@ -9,7 +10,7 @@ TORCH ?= torch==2.13.0
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 pip = .venv/bin/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: env demo test lint clean
+.PHONY: env demo demo-lines test lint clean
 env: .venv/complete
 
 .venv/complete: pyproject.toml Makefile
@@ -26,6 +27,9 @@ env: .venv/complete
 
 demo: .venv/complete
 	.venv/bin/untold discover espeak --method demo --out runs/demo --force
+
+demo-lines: .venv/complete
+	.venv/bin/untold discover digit-lines --minutes 3 --out runs/demo-lines --force
 
 test: .venv/dev
 	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -q -n 2 --dist worksteal tests

@@ -211,7 +211,7 @@ def test_table_of_metrics_is_what_the_tasks_measure():
     assert said == measured
 
 
-SETTINGS = ["autoencoder", "mixture", "wavenet", "bottlenecks/vq", "bottlenecks/gaussian", "bottlenecks/identity", "bottlenecks/two_rates", "bottlenecks/segmental", "bottlenecks/nms", "encoders/convolutions", "decoders/frame", "decoders/wavenet"]
+SETTINGS = ["autoencoder", "mixture", "wavenet", "bottlenecks/vq", "bottlenecks/gaussian", "bottlenecks/identity", "bottlenecks/two_rates", "bottlenecks/segmental", "bottlenecks/nms", "encoders/convolutions", "decoders/frame", "decoders/wavenet", "frontends/columns", "frontends/pixels", "encoders/columns", "decoders/column", "decoders/pixelcnn"]
 
 
 @pytest.mark.parametrize("part", SETTINGS)

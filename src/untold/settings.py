@@ -23,7 +23,7 @@ def setting(
     help: str,  # noqa: A002 - the word that the command line uses
     low: float | None = None,
     high: float | None = None,
-    choices: tuple[str, ...] | None = None,
+    choices: tuple[str | int, ...] | None = None,
 ) -> Any:
     """A field with its default, its meaning (with unit) and its allowed range (both ends included)."""
     return dataclasses.field(default=default, metadata={"help": help, "low": low, "high": high, "choices": choices})
@@ -51,7 +51,7 @@ class Settings:
                 raise UntoldError(f"{field.name} = {value!r}: {kind.__name__} expected ({meta.get('help', '')})")
             low, high, choices = meta.get("low"), meta.get("high"), meta.get("choices")
             if choices and value not in choices:
-                raise UntoldError(f"{field.name} = {value!r}: one of {', '.join(choices)} expected")
+                raise UntoldError(f"{field.name} = {value!r}: one of {', '.join(map(str, choices))} expected")
             if (low is not None and not value >= low) or (high is not None and not value <= high):
                 span = f"{'-inf' if low is None else low} to {'inf' if high is None else high}"
                 raise UntoldError(f"{field.name} = {value!r} is out of range: {span} ({meta['help']})")

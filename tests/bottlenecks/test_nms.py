@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 
+import pytest
 import torch
 
 from untold.bottlenecks.nms import NonMaxSuppression, Settings, build
@@ -72,3 +74,63 @@ def test_the_score_learns_from_what_a_kept_code_is_worth() -> None:
     assert coded.tokens is not None
     assert values.grad[0, coded.tokens[0] >= 0, 0].abs().min() > 0
     assert values.grad[0, coded.tokens[0] < 0, 1:].abs().max() == 0
+
+
+def two_places(seed: int) -> Stream:
+    """Latents about +4 with a high score, every fifth, among latents about -4 with a low one; the second half as long."""
+    torch.manual_seed(seed)
+    here = torch.arange(40) % 5 == 2
+    values = torch.where(here[None, :, None], 4.0, -4.0) + 0.3 * torch.randn(2, 40, 3)
+    score = torch.where(here[None], 1.0, -1.0) + 0.1 * torch.rand(2, 40)
+    return stream(torch.cat([score[..., None], values], -1), [40, 20])
+
+
+@pytest.mark.parametrize("codebook", ["ema", "gradient"])
+@pytest.mark.parametrize("normalise", [False, True])
+def test_only_what_is_kept_teaches_the_code(codebook: str, normalise: bool) -> None:
+    torch.manual_seed(0)
+    code = build(Settings(rate=10.0).changed({"code": {"size": 4, "dimensions": 3, "normalise": normalise, "codebook": codebook, "decay": 0.5}})).train()
+    for step in range(20):
+        x = two_places(step)
+        x.values.requires_grad_()
+        coded = code(x, torch.arange(2) + 2 * step)
+        kept = code.kept(x)
+        loss = coded.losses["commitment"]
+        assert int(loss.count) == int(kept.sum()) == 12
+        gone = coded.losses.get("codebook")
+        (coded.stream.values[..., :3].sum() + loss.value + (gone.value if gone else 0)).backward()
+        assert x.values.grad is not None
+        assert not x.values.grad[~kept].any()
+        assert x.values.grad[kept].abs().sum(-1).min() > 0
+        if isinstance(code.code.codewords, torch.nn.Parameter):
+            with torch.no_grad():
+                code.code.codewords -= 0.05 * code.code.codewords.grad
+                code.code.codewords.grad = None
+    words = code.code.codewords.detach()
+    assert int(code.code.counts.sum()) > 0
+    if normalise:  # what was kept is the middle of what the code knows
+        assert code.code.norm is not None
+        assert words.mean().abs() < 1
+    else:
+        assert (words > 2).all()
+
+
+def test_bits_are_those_of_the_codes_and_of_their_places() -> None:
+    code = made()
+    coded = code(stream(torch.randn(1, 40, 4), [40]))
+    assert coded.tokens is not None
+    count = int((coded.tokens >= 0).sum())
+    share = count / 40
+    where = -(share * math.log2(share) + (1 - share) * math.log2(1 - share))
+    assert float(coded.bits.sum()) == pytest.approx(count * math.log2(6) + 40 * where, rel=1e-5)
+
+
+def test_the_decoder_knows_how_far_the_last_emission_is() -> None:
+    code = made()
+    x = stream(torch.randn(1, 60, 4), [60])
+    tokens, told = code.tokens(x)[0], code.central(x).values[0, :, 3:]
+    last = None
+    for step in range(60):
+        last = step if tokens[step] >= 0 else last
+        ago = [0.0, 0.0] if last is None else [math.exp((last - step) / fade) for fade in (2.0, 8.0)]
+        assert told[step].tolist() == pytest.approx([float(tokens[step] >= 0), *ago], abs=1e-6)

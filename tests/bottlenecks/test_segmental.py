@@ -10,6 +10,7 @@ import torch
 
 from untold.bottlenecks.segmental import SegmentalQuantiser, Settings, build
 from untold.contract import Grid, Stream
+from untold.errors import UntoldError
 from untold.layers.convolution import inside
 from untold.layers.segmentation import changes, decode, price_of
 
@@ -85,3 +86,22 @@ def test_a_price_gives_the_rate_of_a_corpus() -> None:
         assert rate(price_of(rate, wanted)) == pytest.approx(wanted, abs=0.01)
     assert price_of(rate, 0.999) == 0  # more than there is without a price
     assert rate(price_of(rate, 0.0)) == 0
+
+
+def test_on_lines_the_rate_is_that_of_64_pixels_and_more_than_there_are_latents_is_an_error() -> None:
+    grid = Grid("pixel", Fraction(1, 8), Fraction(4))  # 8 latents in 64 pixels
+    counts = torch.tensor([120] * 6)
+
+    def on(grid: Grid, seed: int) -> Stream:
+        return Stream(plateaus(seed), counts, inside(counts, 120), grid)
+
+    code = quantiser(rate=2.0).train()
+    for step in range(60):
+        code(on(grid, step), torch.arange(6) + 10 * step)
+    assert code.report()["units_per_64_pixels"] == pytest.approx(2, rel=0.15)
+    tokens = code.eval().tokens(on(grid, 99))
+    assert changes(tokens.numpy(), counts.numpy()) / (float((counts - 1).sum()) / 8) == pytest.approx(2, rel=0.3)
+    with pytest.raises(UntoldError, match=r"bottleneck.rate = 12: units are made of latents, and of those there are 8 in 64 pixels: ask for fewer"):
+        quantiser(rate=12.0).train()(on(grid, 0), torch.arange(6))
+    with pytest.raises(UntoldError, match=r"bottleneck.rate = 60: .* 50 a second"):
+        quantiser(rate=60.0).train()(on(GRID, 0), torch.arange(6))

@@ -14,6 +14,9 @@ from untold.contract import Grid
 from untold.formats.codebook import Codebook, write_codebook
 from untold.formats.features import FeatureWriter
 from untold.formats.units import read_units
+from untold.runs import Run
+
+from .speech import speech
 
 GRID = Grid("second", Fraction(50), Fraction(1, 100))
 WORDS = np.random.default_rng(0).standard_normal((12, 6)).astype(np.float32)
@@ -104,3 +107,29 @@ def test_codewords_of_another_rate_are_refused(made: tuple[Path, Path, list[np.n
     write_codebook(tmp_path / "other", Codebook(WORDS, "another", "features", Grid("second", Fraction(100), Fraction(1, 200))))
     assert main(["segment", str(made[0]), "--codebook", str(tmp_path / "other"), "--rate", "5", "--out", str(tmp_path / "out")]) == 1
     assert "do not belong together" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("distance", ["squared", "plain"])
+def test_a_run_is_a_codebook_of_its_own_codewords(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, distance: str) -> None:
+    """With the price that it was trained to, its projection is cut as `tokenize` cuts it."""
+    monkeypatch.setenv("UNTOLD_CACHE", str(tmp_path / "cache"))
+    source, run = speech(tmp_path / "source"), tmp_path / "run"
+    small = ["encoder.width=24", "decoder.width=16", "batch=8", "crop=0.5", "sound=none", "input.warp=none", "target.warp=none", "bottleneck.size=12", f"bottleneck.distance={distance}"]
+    assert main(["train", "segmental", str(source), "--steps", "40", "--threads", "1", "--quiet", "--out", str(run), *(word for one in small for word in ("--set", one))]) == 0
+    assert main(["encode", str(run), str(source), "--point", "projection", "--quiet", "--out", str(tmp_path / "features")]) == 0
+    assert main(["tokenize", str(run), str(source), "--quiet", "--out", str(tmp_path / "own")]) == 0
+    price = float(Run.open(run).model().method.bottleneck.price)
+    assert price > 0
+    assert main(["segment", str(tmp_path / "features"), "--codebook", str(run), "--penalty", repr(price), "--quiet", "--out", str(tmp_path / "units")]) == 0
+    own, units = (read_units(tmp_path / name / "units.jsonl") for name in ("own", "units"))
+    same = sum(int((own[name].framewise(n) == units[name].framewise(n)).sum()) for name in own for n in [int(own[name].ends[-1])])
+    assert same > 0.99 * sum(int(one.ends[-1]) for one in own.values())
+    assert sum(len(one.tokens) for one in units.values()) > 20
+    capsys.readouterr()
+
+
+def test_a_run_without_a_table_of_codewords_is_no_codebook(made: tuple[Path, Path, list[np.ndarray]], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNTOLD_CACHE", str(tmp_path / "cache"))
+    assert main(["train", "mixture", str(speech(tmp_path / "source")), "--steps", "1", "--threads", "1", "--quiet", "--set", "input.warp=none", "--set", "components=4", "--out", str(tmp_path / "run")]) == 0
+    assert main(["segment", str(made[0]), "--codebook", str(tmp_path / "run"), "--rate", "5", "--out", str(tmp_path / "out")]) == 1
+    assert "no table of codewords: make one with 'untold codebook" in capsys.readouterr().err

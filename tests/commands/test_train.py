@@ -11,6 +11,8 @@ import pytest
 from untold.cli import main
 from untold.commands import _health
 from untold.contract import Grid, Units
+from untold.corpora import open_source
+from untold.subjects import open_subject
 
 from .speech import speech
 
@@ -42,9 +44,14 @@ def test_a_healthy_code_is_called_so(source: Path, tmp_path: Path, capsys: pytes
 
 
 def test_slowness_collapses_and_the_check_fires(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The lecture's failing alternative: the cheapest slow code is a constant one."""
-    lines = said(source, tmp_path / "run", capsys, "autoencoder", "slowness=100")
-    assert any(line.startswith("bad: The decoder ignores the latents") for line in lines)
+    """The lecture's failing alternative: the cheapest slow code is a constant one. Without the price nothing is wrong."""
+    spread = []
+    for weight, expected in (("0", "good: The decoder uses the latents"), ("100", "bad: The decoder ignores the latents")):
+        lines = said(source, tmp_path / weight, capsys, "autoencoder", f"slowness={weight}")
+        assert any(line.startswith(expected) for line in lines), lines
+        subject = open_subject(str(tmp_path / weight))
+        spread.append(np.concatenate([subject.features(recording, "bottleneck").values for recording in open_source(str(source))]).std(0).mean())
+    assert spread[1] < 0.05 * spread[0]  # over all recordings: not only slow, but the same everywhere
 
 
 @pytest.mark.parametrize(("follow", "severity"), [(False, "good"), (True, "warning")])

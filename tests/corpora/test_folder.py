@@ -112,7 +112,7 @@ def test_more_than_half_skipped_is_an_error(tmp_path, write):
         open_source(str(tmp_path))
 
 
-@pytest.mark.parametrize("make", [lambda p: None, lambda p: (p / "a.txt").write_text("x"), lambda p: (p / "a.png").write_bytes(b"\x89PNG\r\n")])
+@pytest.mark.parametrize("make", [lambda p: None, lambda p: (p / "a.txt").write_text("x"), lambda p: (p / "a.pdf").write_bytes(b"%PDF-1.4")])
 def test_a_folder_without_audio_is_an_error(tmp_path, make):
     make(tmp_path)
     with pytest.raises(UntoldError, match="no usable recording: none found"):

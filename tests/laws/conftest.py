@@ -1,4 +1,4 @@
-"""A tiny corpus of sounds, and each method that is registered, small: what the laws run over."""
+"""A tiny corpus of sounds and one of lines of handwriting, and each method that is registered, small: what the laws run over."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from PIL import Image
+from scipy import ndimage
 
 from untold import registry, runs
 from untold.corpora import Corpus, open_source
@@ -22,13 +24,27 @@ SMALL = {
 }
 BOTTLENECKS = {"vq": {"size": 16, "dimensions": 8}, "gaussian": {"dimensions": 8}, "identity": {"dimensions": 8}, "segmental": {"size": 16, "dimensions": 8}, "nms": {"code": {"size": 16, "dimensions": 8}}, "two_rates": {"fast": {"size": 8, "dimensions": 4}, "slow": {"size": 4, "dimensions": 4}}}
 
+# the autoencoder on lines: the same method, other parts
+LINES = {
+    "input": {"name": "columns", "height": 16, "bend": "random"}, "target": {"name": "pixels", "height": 16}, "sound": "none",
+    "encoder": {"name": "columns", "channels": 4, "halvings": 1, "width": 24, "layers": 1, "dense": 0},
+    "condition_dimensions": 12, "batch": 4, "crop": 96.0, "window": 48.0,
+}
+COLUMN = {"name": "column", "width": 16, "layers": 0, "channels": 4}
+PIXELCNN = {"name": "pixelcnn", "width": 16, "layers": 0, "channels": 4, "pixel_layers": 1, "head": 8}
+ON_LINES = {
+    "vq": (COLUMN, BOTTLENECKS["vq"], {"sound": "pixels", "sound_decoder": PIXELCNN, "sound_share": 1.0}), "segmental": (COLUMN, {**BOTTLENECKS["segmental"], "rate": 3.0}, {}), "nms": (COLUMN, {**BOTTLENECKS["nms"], "rate": 3.0}, {}),
+    "vq-pixelcnn": (PIXELCNN, BOTTLENECKS["vq"], {}),
+}
+
 
 @dataclass(frozen=True)
 class Case:
-    """A method by name with small settings."""
+    """A method by name with small settings, and what it is tried on: the fixture of a corpus."""
 
     name: str
     settings: Settings
+    corpus: str = "sounds"
 
     def model(self, corpus: Corpus, seed: int = 0) -> Model:
         sides = {side: corpus.sides(side) for side in getattr(self.settings, "sides", ())}
@@ -46,6 +62,9 @@ def cases() -> dict[str, Case]:
                 out[f"{name}-{bottleneck}"] = Case(name, settings.changed(chosen))
         else:
             out[name] = Case(name, settings)
+    for name, (decoder, bottleneck, more) in ON_LINES.items():
+        settings = registry.load("methods", "autoencoder").Settings().changed({**LINES, **more, "decoder": decoder, "bottleneck": {"name": name.partition("-")[0], **bottleneck}})
+        out[f"lines-{name}"] = Case("autoencoder", settings, "lines")
     return out
 
 
@@ -63,16 +82,52 @@ def write_sounds(folder: Path, lengths: tuple[float, ...] = (1.2, 0.9, 1.31, 0.7
     return folder
 
 
-@pytest.fixture(scope="session")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
-    """Six recordings of two speakers."""
-    place = tmp_path_factory.mktemp("tiny")
+def write_lines(folder: Path, widths: tuple[int, ...] = (190, 151, 222, 117, 170, 140)) -> Path:
+    """Lines of strokes that lean and curl, by two scribes, pixels wide as told (48 high, black on white)."""
+    for number, width in enumerate(widths):
+        draw = np.random.default_rng((7, number))
+        ink = np.zeros((48, width))
+        for left in range(4, width - 12, 14):
+            t = np.linspace(0, 1, 60)
+            turn, lean = draw.integers(0, 4), 6 * (number % 2)
+            x = left + 4 + 4 * np.sin(2 * np.pi * t * (turn / 3)) + lean * (1 - t)
+            y = 8 + 32 * t if turn % 2 else 24 + 14 * np.cos(2 * np.pi * t)
+            ink[y.astype(int).clip(0, 47), x.astype(int).clip(0, width - 1)] = 1
+        ink = ndimage.gaussian_filter(ink, 1.0 + 0.4 * (number % 2))
+        path = folder / f"s{number % 2}" / f"r{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.round(255 * (1 - ink / ink.max())).astype(np.uint8), "L").save(path)
+    return folder
+
+
+def _opened(place: Path, source: Path) -> Corpus:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("UNTOLD_CACHE", str(place / "cache"))
-        return open_source(str(write_sounds(place / "sounds")))
+        return open_source(str(source))
+
+
+@pytest.fixture(scope="session")
+def sounds(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    """Six recordings of two speakers."""
+    place = tmp_path_factory.mktemp("sounds")
+    return _opened(place, write_sounds(place / "sounds"))
+
+
+@pytest.fixture(scope="session")
+def lines(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    """Six lines of two scribes."""
+    place = tmp_path_factory.mktemp("lines")
+    return _opened(place, write_lines(place / "lines"))
 
 
 @pytest.fixture(params=sorted(cases()))
 def case(request: pytest.FixtureRequest) -> Case:
     """Each method in turn."""
     return cases()[request.param]
+
+
+@pytest.fixture
+def tiny(case: Case, request: pytest.FixtureRequest) -> Corpus:
+    """What the method in turn is tried on."""
+    corpus: Corpus = request.getfixturevalue(case.corpus)
+    return corpus

@@ -12,12 +12,13 @@ import pytest
 import torch
 
 from untold import registry
-from untold.contract import Encodes, Fits, Learns, Reconstructs, Recording, Samples, Score, Scores, Tokenizes
+from untold.contract import Batch, Encodes, Fits, Learns, Reconstructs, Recording, Samples, Score, Scores, Tokenizes
 from untold.corpora import Corpus
-from untold.driver import Model
+from untold.driver import Model, one_stream
 from untold.evaluation._options import TaskOptions
 from untold.evaluation.tasks import nats
-from untold.training.loader import Loader
+from untold.frontends import excerpt
+from untold.training.loader import Loader, rows
 from untold.training.loop import Plan, train
 from untold.training.preparation import adapted_table, warp
 
@@ -109,21 +110,13 @@ def test_chunks_equal_the_whole(case: Case, tiny: Corpus, tmp_path: Path) -> Non
             assert (len(parts) > 1) == all(stage.reach != "whole" for stage in model.stages(point))
             np.testing.assert_allclose(np.concatenate(parts), whole, atol=1e-5, rtol=1e-5)
         assert np.isfinite(whole).all()
-        assert model.grid(point).start(len(whole)) >= recording.signals["audio"].steps / 16000 - 0.011
+        assert model.grid(point).start(len(whole)) >= float(recording.length) - 1.1 / float(model.fronts[model.method.reads].grid.rate)
 
 
 def test_alone_equals_in_a_padded_batch(case: Case, tiny: Corpus, tmp_path: Path) -> None:
-    from untold.driver import one_stream
-    from untold.frontends import excerpt
-    from untold.training.loader import rows
-
     model, *_ = trained(case, tiny, tmp_path, steps=2)
     numbers = [0, 2, 3]
-    table = adapted_table(model, tiny, tmp_path / "adapted.safetensors")
-    signals = [tiny[i].signals["audio"] for i in numbers]
-    given = excerpt(signals, [0] * 3, [s.steps for s in signals], model.margin)
-    sides = model.side_indices([tiny[i] for i in numbers])
-    batch = model.batch(given, rows(table, numbers, model.device()), sides, torch.tensor(numbers), None)
+    batch = batch_of(model, tiny, tmp_path, numbers)
     for point in model.points:
         together = batch.streams[model.method.reads]
         with torch.no_grad():
@@ -163,6 +156,27 @@ def test_reconstruction_uses_the_latents(case: Case, tiny: Corpus, tmp_path: Pat
     assert use["true"] < use["shuffled"]
 
 
+def test_what_is_drawn_from_latents_has_the_shape_of_the_target_in_any_company(case: Case, tiny: Corpus, tmp_path: Path) -> None:
+    model, *_ = trained(case, tiny, tmp_path)
+    method = model.method
+    if not isinstance(method, Reconstructs):
+        pytest.skip("reconstructs nothing")
+
+    def drawn(numbers: list[int], keys: list[int]) -> list[np.ndarray]:
+        batch = batch_of(model, tiny, tmp_path, numbers)
+        density: Any = method.decode(method.latents(batch), batch.sides)
+        target, out = batch.streams[method.target], density.sample(torch.tensor(keys))
+        assert out.shape[2:] == target.values.shape[2:]
+        assert out.isfinite().all()
+        return [row[:length].numpy() for row, length in zip(out, target.lengths.tolist(), strict=True)]
+
+    with torch.no_grad():
+        some, alone, other = drawn([0, 3, 1], [5, 6, 7]), drawn([1], [7]), drawn([1], [8])
+    assert [len(row) for row in some] == batch_of(model, tiny, tmp_path, [0, 3, 1]).streams[method.target].lengths.tolist()
+    np.testing.assert_allclose(alone[0], some[2], atol=1e-4)
+    assert not np.allclose(alone[0], other[0], atol=1e-4)
+
+
 def test_nats_do_not_depend_on_the_order(case: Case, tiny: Corpus, tmp_path: Path) -> None:
     model, *_ = trained(case, tiny, tmp_path)
     if not isinstance(model.method, Scores | Reconstructs):
@@ -188,6 +202,15 @@ def test_samples_are_those_of_their_keys_in_any_company(case: Case, tiny: Corpus
     assert np.array_equal(drawn(7, 5), some[[2, 0]])
     assert not np.array_equal(some[0], some[1])
     assert np.array_equal(drawn(6, steps=300)[0], some[1, :300])
+
+
+def batch_of(model: Model, corpus: Corpus, place: Path, numbers: list[int]) -> Batch:
+    """Whole recordings, as they are read in use."""
+    table = adapted_table(model, corpus, place / "adapted.safetensors")
+    signals = [corpus[i].signal for i in numbers]
+    given = excerpt(signals, [0] * len(numbers), [s.steps for s in signals], model.margin)
+    sides = model.side_indices([corpus[i] for i in numbers])
+    return model.batch(given, rows(table, numbers, model.device()), sides, torch.tensor(numbers), None)
 
 
 def nats_of(model: Model, recordings: list[Recording]) -> list[Score]:

@@ -62,6 +62,45 @@ def test_pieces_give_what_the_whole_gives(steps: int, size: int, seed: int, pena
     assert found == total[0]
 
 
+def all_pairs(costs: np.ndarray, penalty: float) -> float:
+    """The least cost by the table of all transitions, in float64: the oracle of sizes that no list of all paths can hold."""
+    change = penalty * (1 - np.eye(costs.shape[1]))
+    best = costs[0].astype(np.float64)
+    for row in costs[1:]:
+        best = (best[:, None] + change).min(0) + row
+    return float(best.min())
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+@pytest.mark.parametrize("size", [15, 16, 17, 63, 64, 65, 79, 130, 1100, 2100])
+def test_vectors_of_states_and_what_is_left_over_are_exact(size: int, kind: type) -> None:
+    """Sizes about those of the vectors, recordings decoded together, whole numbers so that there are ties."""
+    draw = np.random.default_rng(size)
+    costs = np.stack([draw.random((40, size)), draw.integers(0, 3, (40, size)), draw.random((40, size)) * (1 - np.eye(40, size, size - 1 - 20))]).astype(kind)
+    lengths = np.array([40, 33, 40])
+    tokens, totals = decode(costs, lengths, 0.25)
+    for row, length in enumerate(lengths):
+        assert totals[row] == pytest.approx(all_pairs(costs[row, :length], 0.25), abs=1e-12)
+        assert cost(costs[row].astype(np.float64), tokens[row, :length], 0.25) == pytest.approx(totals[row], abs=1e-12)
+        path = Path(size, 0.25)
+        parts = [path.push(costs[row, start : start + 7][: length - start]) for start in range(0, length, 7)]
+        rest, found = path.finish()
+        assert found == totals[row]
+        assert np.array_equal(np.concatenate([*parts, rest]), tokens[row, :length])
+
+
+@pytest.mark.parametrize("place", [0, 14, 63, 64, 78])
+def test_a_cost_that_is_no_number_is_seen_wherever_it_stands(place: int) -> None:
+    costs = np.zeros((2, 5, 79), np.float32)
+    costs[1, 3, place] = np.nan
+    with pytest.raises(UntoldError, match="of recording 1 are not numbers at step 3"):
+        decode(costs, np.array([5, 5]), 1.0)
+    decode(costs, np.array([5, 3]), 1.0)  # beyond the length it does not matter
+    path = Path(79, 1.0)
+    with pytest.raises(UntoldError, match="are not numbers at step 3"):
+        path.push(costs[1])
+
+
 def test_what_is_settled_comes_early_and_little_is_remembered() -> None:
     draw = np.random.default_rng(0)
     truth = np.repeat(draw.integers(0, 8, 4000), 5)

@@ -39,7 +39,7 @@ class Corpus:
 
     def __init__(self, recordings: list[Recording]) -> None:
         self.recordings = recordings
-        self.length = sum(r.signals["audio"].steps for r in recordings) / 16000
+        self.length = float(sum(r.length for r in recordings))
         self.speakers = tuple(sorted({r.speaker for r in recordings}))
         self.tiers = tuple(sorted({name for r in recordings for name in r.tiers}))
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from untold.contract import Interval, Recording, Units
 from untold.report import pictures
-from untold.report.survey import exemplars, look, overlaps, seconds_of
+from untold.report.survey import exemplars, look, overlaps, places_of
 
 
 @pytest.fixture(scope="module", name="seen")
@@ -66,7 +66,7 @@ def test_overlaps_equal_brute_force(pieces: list[tuple[int, int, int]], labels: 
     for label, length, gap in labels:
         intervals.append(Interval(Fraction(at + gap, 1000), Fraction(at + gap + length, 1000), label))
         at += gap + length
-    begun, ended = seconds_of(units)
+    begun, ended = places_of(units)
     brute: dict[tuple[str, int], float] = {}
     for interval in intervals:
         for token, a, b in zip(tokens, begun, ended, strict=True):

@@ -2,15 +2,16 @@
 
 The first dimension of what comes in is a score; the rest is quantised by `code`. In each recording by itself, latents
 whose score is the highest within `window` latents on either side are candidates, and the best of them are kept, as many
-as the wanted rate gives. Where nothing is kept there is a gap, and the decoder is told how long ago something was. The
-gradient passes straight through the codeword, and through the gate by the logistic of the score. Source: lectures 001 and
-002, "Choosing where to emit".
+as the wanted rate gives. Where nothing is kept there is a gap, and the decoder is told how long ago something was. Where
+something is kept, the gradient passes straight through the codeword, and through the gate by the logistic of the score;
+a gap teaches nothing: neither codewords nor their normalisation nor commitment know of latents that were not kept.
+Source: lectures 001 and 002, "Choosing where to emit".
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from untold import settings
+from untold.bottlenecks._rate import steps_a_measure
 from untold.contract import Coded, Restarts, Stream
 from untold.settings import Choice, choice, setting
 
@@ -28,7 +30,7 @@ _AGO = (2.0, 8.0)  # latents in which the memory of an emission fades
 @dataclass(frozen=True, kw_only=True)
 class Settings(settings.Settings):
     code: Choice = choice("bottlenecks", "vq", help="the code of what is kept")
-    rate: float = setting(12.0, low=1e-6, high=1e6, help="emissions a second (a pixel, on lines)")
+    rate: float = setting(12.0, low=1e-6, high=1e6, help="emissions that are wanted: a second, or on lines 64 pixels")
     window: int = setting(1, low=0, high=1000, help="latents on either side that an emission keeps silent")
     temperature: float = setting(1.0, low=1e-3, high=1e3, help="of the gate's gradient")
 
@@ -46,11 +48,10 @@ class NonMaxSuppression(nn.Module):
         self.inputs, self.dimensions = 1 + self.code.inputs, self.code.dimensions + 1 + len(_AGO)
 
     def forward(self, x: Stream, keys: Tensor | None = None) -> Coded:
-        score, inner = x.values[..., 0], self._inner(x)
-        kept = self.kept(x)
-        coded = self.code(inner, keys)
+        score, kept = x.values[..., 0], self.kept(x)
+        coded = self.code(self._inner(x, kept), keys)
         soft = torch.sigmoid(score / self.settings.temperature)
-        gate = kept.to(soft) + soft - soft.detach()
+        gate = kept * (1 + soft - soft.detach())
         values = torch.cat([coded.stream.values * gate[..., None], self._when(kept)], -1)
         share = (kept.sum(1) / x.lengths.clamp(min=1))[:, None].clamp(1e-9, 1 - 1e-9)
         where = -(share * share.log2() + (1 - share) * (1 - share).log2()) * x.counted
@@ -66,7 +67,7 @@ class NonMaxSuppression(nn.Module):
         around = functional.pad(score, (window, window), value=-math.inf).unfold(1, 2 * window + 1, 1)
         first = around.argmax(-1) == window  # argmax gives the first of equals
         candidates = score.masked_fill(~first, -math.inf)
-        wanted = (x.lengths * (self.settings.rate / float(x.grid.rate))).round().long().clamp(min=1).minimum(x.lengths)
+        wanted = (x.lengths * (self.settings.rate / steps_a_measure(x.grid, self.settings.rate))).round().long().clamp(min=1).minimum(x.lengths)
         order = candidates.argsort(dim=1, descending=True, stable=True)
         place = torch.empty_like(order).scatter_(1, order, torch.arange(steps, device=order.device).expand_as(order).contiguous())
         return (place < wanted[:, None]) & candidates.isfinite()
@@ -74,12 +75,13 @@ class NonMaxSuppression(nn.Module):
     def central(self, x: Stream) -> Stream:
         """What is passed on when nothing is drawn."""
         kept = self.kept(x)
-        code = self.code.central(self._inner(x)).values * kept[..., None]
+        code = self.code.central(self._inner(x, kept)).values * kept[..., None]
         return x.with_values(torch.cat([code, self._when(kept)], -1))
 
     def tokens(self, x: Stream) -> Tensor:
         """(batch, steps) int64, -1 where nothing is emitted."""
-        return torch.where(self.kept(x), self.code.tokens(self._inner(x)), -1)
+        kept = self.kept(x)
+        return torch.where(kept, self.code.tokens(self._inner(x, kept)), -1)
 
     def lookup(self, tokens: Tensor) -> Tensor:
         """What tokens (batch, steps) stand for, gaps (-1) included."""
@@ -99,8 +101,10 @@ class NonMaxSuppression(nn.Module):
         told: dict[str, float] = self.code.report()
         return told
 
-    def _inner(self, x: Stream) -> Stream:
-        return x.with_values(x.values[..., 1:])
+    @staticmethod
+    def _inner(x: Stream, kept: Tensor) -> Stream:
+        """What the code is given: only what is kept counts."""
+        return replace(x, values=x.values[..., 1:], counted=kept)
 
     @staticmethod
     def _when(kept: Tensor) -> Tensor:

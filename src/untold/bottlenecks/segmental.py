@@ -2,10 +2,11 @@
 
     min over q of   sum_t d(z_t, e_(q_t))  +  price x (number of changes)
 
-exactly (`layers.segmentation`). What a person sets is the rate: changes per second (per pixel on lines). In training the
-price is steered until the rate is met, and it is stored; evaluation never moves it. Codewords, commitment and the
-straight-through gradient are those of `vq`. Source: lecture 000, "Segmenting auto-encoder"; lectures 001 and 002, "How to
-learn a segmentation?". `distance=plain` is the lecture's, `squared` that of Kamper and van Niekerk 2021, arXiv 2012.07551.
+exactly (`layers.segmentation`). What a person sets is the rate: changes per second; on lines, per 64 pixels, as much of a
+line as it is high (training sees crops, so a number per line could not be met). In training the price is steered until
+the rate is met, and it is stored; evaluation never moves it. Codewords, commitment and the straight-through gradient are
+those of `vq`. Source: lecture 000, "Segmenting auto-encoder"; lectures 001 and 002, "How to learn a segmentation?".
+`distance=plain` is the lecture's, `squared` that of Kamper and van Niekerk 2021, arXiv 2012.07551.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import torch
 from torch import Tensor
 
 from untold.bottlenecks import vq
+from untold.bottlenecks._rate import MEASURES, steps_a_measure
 from untold.contract import Coded, Stream
 from untold.layers.across import summed
 from untold.layers.segmentation import Path, blocks, changes, decode, price_of
@@ -32,7 +34,7 @@ _HELD = 1 << 24  # costs that are held at once
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(vq.Settings):
-    rate: float = setting(12.0, low=1e-6, high=1e6, help="units a second (a pixel, on lines) that are wanted")
+    rate: float = setting(12.0, low=1e-6, high=1e6, help="units that are wanted: a second, or on lines 64 pixels (a line's height)")
     distance: str = setting("squared", choices=("squared", "plain"), help="of a latent from a codeword")
 
 
@@ -47,6 +49,7 @@ class SegmentalQuantiser(vq.VectorQuantiser):
         super().__init__(settings)
         self._steering = False  # whether the latents that are chosen for next may move the price
         self.rate, self.squared = settings.rate, settings.distance == "squared"
+        self.measure = MEASURES["second"][1]
         self.register_buffer("price", torch.full((), -1.0, dtype=torch.float64))  # below 0: nobody knows it yet
         self.register_buffer("achieved", torch.zeros((), dtype=torch.float64))
 
@@ -86,7 +89,8 @@ class SegmentalQuantiser(vq.VectorQuantiser):
     def _steer(self, latents: Tensor, x: Stream) -> None:
         """Moves the price towards the one that gives the wanted rate; the first batch is searched for it."""
         costs, lengths = self._costs(latents), x.lengths.cpu().numpy()
-        spans = float(summed(torch.tensor(float(np.maximum(lengths - 1, 0).sum()), dtype=torch.float64))) / float(x.grid.rate)
+        self.measure = MEASURES[x.grid.unit][1]
+        spans = float(summed(torch.tensor(float(np.maximum(lengths - 1, 0).sum()), dtype=torch.float64))) / steps_a_measure(x.grid, self.rate)
         if spans <= 0:
             return
 
@@ -104,7 +108,7 @@ class SegmentalQuantiser(vq.VectorQuantiser):
 
     def report(self) -> dict[str, float]:
         """What `vq` reports, and the rate."""
-        return {**super().report(), "units_per_second": float(self.achieved)}
+        return {**super().report(), f"units_per_{self.measure}": float(self.achieved)}
 
 
 def build(settings: Settings) -> SegmentalQuantiser:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from untold.commands import _health, _scoring
+from untold.commands._instruments import INSTRUMENTS
 from untold.commands._terminal import Terminal
 from untold.commands.tokenize import write_units
 from untold.contract import Reconstructs, Recording, Scores, Units
@@ -15,8 +16,10 @@ from untold.corpora import Corpus
 from untold.driver import Model
 from untold.errors import UntoldError
 from untold.evaluation import scores
+from untold.evaluation._axes import AXES
 from untold.evaluation._measuring import Remembering
 from untold.evaluation._options import TaskOptions
+from untold.formats.picture import as_written
 from untold.formats.units import read_units
 from untold.report import page
 from untold.report.data import PageData
@@ -26,13 +29,7 @@ from untold.runs import Run, versions
 from untold.subjects import RunSubject, Subject, open_subject
 from untold.training.monitors import Finding
 
-SHOWN = (  # of all scores, what stands on the terminal; the page has them all
-    {"metric": "abx_across", "kind": "phone", "context": "any"},
-    {"metric": "abx_within", "kind": "phone", "context": "any"},
-    {"metric": "phone_accuracy"}, {"metric": "speaker_accuracy"}, {"metric": "gender_accuracy"},
-    {"metric": "pnmi", "silence": "out"}, {"metric": "r_value"}, {"metric": "bits_per_second", "accounting": "unigram"}, {"metric": "bits_per_dim"},
-)
-_LONGEST = 8 * 16000
+_LONGEST = {"second": 8, "pixel": 1600}  # of a recording that is converted for the page
 _NARROW = 1024  # dimensions
 _LABELLED = 400  # recordings that are scored against labels: more would only make the wait longer
 
@@ -44,7 +41,9 @@ class Discovery:
         self.run, self.corpus, self.terminal, self.device = run, corpus, terminal, device
         self.subject = RunSubject(run, device)
         self.model: Model = self.subject.model
-        self.absent: list[str] = []
+        self.tools = INSTRUMENTS[corpus.axis]
+        self.labelled: Corpus = corpus  # with the places of characters, where they can be found
+        self.absent: list[str] = [*self.tools.absent]
         self.rows: list[scores.Row] = []
         self.seconds = float(run.facts["cost"].get("seconds", 0.0))
 
@@ -62,7 +61,7 @@ class Discovery:
         (self.run.path / "scores.csv").unlink(missing_ok=True)
         self._judge()
         nats = {row.conventions["latents"]: row.value for row in self.rows if row.method == self.subject.name and "latents" in row.conventions}
-        health = _health.of_units((units[i] for i in self.corpus.ids()) if units else (), self.corpus.sides("speaker"), nats)
+        health = _health.of_units((units[i] for i in self.corpus.ids()) if units else (), self.corpus.sides("speaker"), nats, who=self.corpus.medium.who)
         scores.append(self.run.path / "scores.csv", self.rows)
         self._table()
         for finding in health:
@@ -95,35 +94,40 @@ class Discovery:
             self._measure(("nats",), self.subject, _health.held_out(self.corpus), split="held_out")
         if self.subject.alphabet:
             self._measure(("bits", "speaker_information"), ours, self.corpus)
-        if isinstance(self.model.method, Reconstructs):
-            self._measure(("conversion",), self.subject, self.corpus)
+        decodes, tools = isinstance(self.model.method, Reconstructs), self.tools
+        if decodes:
+            self._measure(tools.remade, self.subject, self.corpus)
         if not self.subject.points and not self.subject.alphabet:
-            self.absent.append(f"ABX, probes, PNMI and boundaries: {self.subject.name} has neither features nor units.")
+            self.absent.append(f"{tools.labelled}: {self.subject.name} has neither features nor units.")
             return
-        if not self.corpus.tiers:
-            if isinstance(self.model.method, Reconstructs):
-                self._measure(("codec",), ours, self.corpus)
-            self.absent.append("ABX, probes, PNMI and boundaries: the recordings have no labels in time.")
+        self.labelled, _ = _scoring.with_places(self.corpus, tools.units, None, self.terminal)
+        yardsticks = _scoring.words(_scoring.yardsticks(self.corpus))
+        if self.corpus.transcribed:
+            for subject in (ours, open_subject(yardsticks[0], corpus=self.corpus, device=self.device)):
+                self._measure(tools.texts, subject, self.corpus, self.subject.points[:1] if subject is ours else ())
+        if not self.labelled.tiers:
+            if decodes:
+                self._measure(tools.coded, ours, self.corpus)
+            self.absent.append(f"{tools.labelled}: {tools.without}.")
             return
-        other = np.array([i for i, r in enumerate(self.corpus) if r.split == "evaluation"], np.int64)
-        judged = self.corpus.select(other) if len(other) else self.corpus
+        other = np.array([i for i, r in enumerate(self.labelled) if r.split == "evaluation"], np.int64)
+        judged = self.labelled.select(other) if len(other) else self.labelled
         said = {"trained_on_this_audio": "no" if len(other) else "yes"}
         if len(judged) > _LABELLED:
             judged = judged.select(np.sort(np.random.default_rng(0).permutation(len(judged))[:_LABELLED]))
             said["recordings"] = f"{_LABELLED} drawn"
-        if isinstance(self.model.method, Reconstructs):
-            self._measure(("codec",), ours, judged, **said)
-        rivals: list[Subject] = [open_subject(what.replace("+", ","), corpus=judged, device=self.device) for what in _scoring.words(_scoring.YARDSTICKS)]
+        if decodes:
+            self._measure(tools.coded, ours, judged, **said)
+        rivals: list[Subject] = [open_subject(what.replace("+", ","), corpus=judged, device=self.device) for what in yardsticks]
         if self.run.facts["method"] != "mixture":
             rivals.append(self._mixture())
-        self._measure(("abx",), ours, judged, self.subject.points, **said)
-        self._measure(("probes",), ours, judged, self._narrow(judged), **said)
-        for rival in rivals:
-            self._measure(("abx",), rival, judged, **(said if rival.minutes else {}))
-        for rival in rivals[0], rivals[2]:  # with and without normalisation, which hides who speaks
-            self._measure(("probes",), rival, judged)
+        for task in tools.features:
+            self._measure((task,), ours, judged, self._narrow(judged) if task == "probes" else self.subject.points, **said)
+            for number, rival in enumerate(rivals):
+                if task != "probes" or number in tools.probed:  # of MFCC with and without normalisation, which hides who speaks
+                    self._measure((task,), rival, judged, **(said if rival.minutes else {}))
         for subject in [s for s in (self.subject, *rivals) if s.alphabet]:
-            self._measure(("clusters", "boundaries"), Remembering(subject), judged, **said)
+            self._measure(tools.units, Remembering(subject), judged, **said)
 
     def _narrow(self, judged: Corpus) -> list[str]:
         """The points of few dimensions: probes of the others take longer than all the rest."""
@@ -139,7 +143,7 @@ class Discovery:
 
         out = self.run.path / "rivals" / "mixture"
         if not (out / "model.safetensors").exists():
-            wish = session.Wish("mixture", {}, self.run.facts["seed"], minutes=10.0)
+            wish = session.Wish("mixture", self.tools.mixture, self.run.facts["seed"], minutes=10.0)
             made = session.begin(wish, self.corpus, out, resume=False, force=True, command=self.run.facts["command"])
             session.perform(made, wish, self.corpus, self.terminal, self.device)
         return open_subject(str(out), device=self.device)
@@ -147,7 +151,7 @@ class Discovery:
     def _table(self) -> None:
         """The main figures on the terminal: ours, the mixture's, the best MFCC row's, chance."""
         lines = []
-        for shown_score in SHOWN:
+        for shown_score in self.tools.shown:
             said = {k: v for k, v in shown_score.items() if k != "metric"}
             metric = shown_score["metric"]
             rows = [r for r in self.rows if r.metric == metric and all(r.conventions.get(k, v) == v for k, v in said.items())]
@@ -181,31 +185,40 @@ class Discovery:
             try:
                 back = Resynthesis(self.model, self.run.path)
             except UntoldError as error:
-                self.absent.append(f"Sounds: {error}")
-        tier = "phones" if "phones" in self.corpus.tiers else (self.corpus.tiers[0] if self.corpus.tiers else "phones")
+                self.absent.append(f"{'Sounds' if self.corpus.axis == 'second' else 'Pictures'}: {error}")
+        tiers = self.labelled.tiers
+        tier = next((name for name in ("phones", "characters", *tiers) if name in tiers), AXES[self.corpus.axis].label + "s")
         gather(
-            self.corpus, units, self.run.path, method=self.run.name, tier=tier, health=[(f.severity, f.sentence) for f in health],
+            self.labelled, units, self.run.path, method=self.run.name, tier=tier, health=[(f.severity, f.sentence) for f in health],
             reconstruct=None if back is None else back.of_recording, conversions=[] if back is None else list(self._conversions(back)),
             absent=self.absent, notes={"command": self.run.facts["command"], **{f"version of {k}": v for k, v in versions().items()}},
         )
         page.write(self.run.path, PageData.read(self.run.path))
 
     def _conversions(self, back: Resynthesis) -> Iterator[tuple[str, str, str, np.ndarray, np.ndarray]]:
-        """A few recordings in the voice of another speaker, of the other sex where sexes are known."""
+        """A few recordings in the voice of another speaker, of the other sex where sexes are known; a line in several other hands."""
         known = self.model.sides.get("speaker", [])[1:]
         sexes = dict(zip(self.corpus.sides("speaker"), self.corpus.sides("sex"), strict=True))
         if len(known) < 2:
             return
-        draw = np.random.default_rng(1)
-        for number in draw.permutation(len(self.corpus))[:3]:
-            recording = self.corpus[int(number)]
-            if recording.signals["audio"].steps > _LONGEST:
+        draw, longest = np.random.default_rng(1), _LONGEST[self.corpus.axis]
+        numbers = [int(number) for number in draw.permutation(len(self.corpus))[:3]]
+        if self.corpus.axis == "pixel":
+            numbers = numbers[:1] * 4
+        before: list[str] = []
+        for number in numbers:
+            recording = self.corpus[number]
+            if recording.length > longest and self.corpus.axis == "second":
                 continue
-            others = [s for s in known if s != recording.speaker]
+            others = [s for s in known if s not in (recording.speaker, *before)]
             unlike = [s for s in others if sexes.get(s) != sexes.get(recording.speaker)] or others
+            if not unlike:
+                return
             to = unlike[int(draw.integers(len(unlike)))]
-            original = recording.signals["audio"].read(0, recording.signals["audio"].steps)
-            yield recording.id, recording.speaker, to, original, back.of_recording(recording, back.speaker(to))
+            before += [to] if self.corpus.axis == "pixel" else []
+            original, made = recording.signal.read(0, recording.signal.steps), back.of_recording(recording, back.speaker(to))
+            original, made = (as_written(x[: int(longest * recording.signal.grid.rate)], recording.sides) for x in (original, made))
+            yield recording.id, recording.speaker, to, original, made
 
 
 def _named(row: scores.Row) -> str:

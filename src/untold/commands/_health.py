@@ -17,7 +17,7 @@ from untold.training.preparation import training_split
 _LISTENED = 64  # held-out recordings for the loss with true, shuffled and zero latents
 
 
-def of_units(units: Iterable[Units], speakers: Sequence[str] = (), nats: Mapping[str, float] | None = None) -> list[Finding]:
+def of_units(units: Iterable[Units], speakers: Sequence[str] = (), nats: Mapping[str, float] | None = None, *, who: str = "speaker") -> list[Finding]:
     """What is found of the units of recordings, of what they tell of their speakers, and of nats with each kind of latents."""
     counts: np.ndarray | None = None
     table: dict[str, np.ndarray] = {}
@@ -27,14 +27,14 @@ def of_units(units: Iterable[Units], speakers: Sequence[str] = (), nats: Mapping
         if speakers and speakers[number] != UNKNOWN:
             table[speakers[number]] = table.get(speakers[number], 0) + tokens
     told = _speaker_bits(np.stack(list(table.values()))) if len(table) > 1 else None
-    return findings(counts, nats or {}, speaker_bits=told, unit_bits=None if counts is None else _bits(counts))
+    return findings(counts, nats or {}, speaker_bits=told, unit_bits=None if counts is None else _bits(counts), who=who)
 
 
 def of_held_out(subject: RunSubject, corpus: Corpus) -> list[Finding]:
     """The same of held-out recordings alone, where nothing else was tokenised."""
     recordings = held_out(corpus)
     scores = nats.measure(subject, recordings, TaskOptions(draws=0)) if isinstance(subject.model.method, Reconstructs) else []
-    return of_units((subject.units(r) for r in recordings) if subject.alphabet else (), nats=by_latents(scores))
+    return of_units((subject.units(r) for r in recordings) if subject.alphabet else (), nats=by_latents(scores), who=corpus.medium.who)
 
 
 def by_latents(scores: Iterable[Score]) -> dict[str, float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from untold.evaluation.scores import Row
 
 YARDSTICKS = "mfcc,mfcc:deltas=no,mfcc:normalise=none,mfcc:deltas=no+normalise=none"
-_TELL_APART = ("kind", "context", "accounting", "silence", "against", "latents", "voice")  # conventions that make two scores of a metric
+_TELL_APART = ("kind", "context", "accounting", "silence", "against", "latents", "voice", "input")  # conventions that make two scores of a metric
+
+
+_YARDSTICKS = {"second": YARDSTICKS, "pixel": "columns"}
 
 
 def add_scoring(parser: argparse.ArgumentParser) -> None:
@@ -114,17 +117,59 @@ def measure(scored: Scored, corpus: Corpus | Sequence[Recording], tasks: Sequenc
             scored.left_out.append(f"{task}: {line}")
             terminal.result(f"{scored.what}, {task}: {line}")
 
-        told = replace(options, say=left_out, over=lambda items, total, what: terminal.over(items, total, "recordings", what))
+        def noted(line: str, task: str = task) -> None:
+            terminal.result(f"{scored.what}, {task}: {line}")
+
+        told = replace(options, say=left_out, note=noted, over=_bar(terminal, "recordings"), training=_bar(terminal, "steps"))
         try:
             found = registry.load("tasks", task).measure(scored.subject, corpus, told)
         except UntoldError as error:
             left_out(f"left out: {error}")
             continue
-        scored.scores += [score for score in found if math.isfinite(score.value)]
+        scored.scores += [_told(score, corpus) for score in found if math.isfinite(score.value)]
         for score in found:
             if not math.isfinite(score.value):
                 left_out(f"{score.metric} has no value here ({score.value})")
         terminal.say(f"{scored.what}, {task}: {len(found)} scores in {time.monotonic() - begun:.1f} s")
+
+
+def _bar(terminal: Terminal, unit: str) -> Callable[[Iterable[Any], int, str], Iterator[Any]]:
+    """The items of a piece of long work, with a bar that counts them."""
+    return lambda items, total, what: terminal.over(items, total, unit, what)
+
+
+def _told(score: Measured, corpus: Any) -> Measured:
+    """The score with how good the aligner is, where places of labels are an aligner's."""
+    places = getattr(corpus, "places", None)
+    if places is None or "aligned" not in score.conventions.get("tier", ""):
+        return score
+    return replace(score, conventions={**score.conventions, "aligner": places.aligner})
+
+
+def yardsticks(corpus: Corpus) -> str:
+    """The front ends that are measured beside, for recordings of this kind."""
+    return _YARDSTICKS[corpus.axis]
+
+
+def with_places(corpus: Corpus, tasks: Sequence[str], tier: str | None, terminal: Terminal) -> tuple[Corpus, str | None]:
+    """The corpus and the tier that is meant: lines that have texts without places are aligned where a task asks for places.
+
+    That is said, with what it costs. Where it cannot be done the corpus stays as it is, and the reason is said.
+    """
+    asked = any(registry.literals("tasks", task).get("READS") == "tier" for task in tasks)
+    if not asked or corpus.axis != "pixel" or corpus.tiers or not corpus.transcribed:
+        return corpus, tier
+    from untold.evaluation.alignment import ALIGNED, align
+
+    if tier not in (None, "characters", ALIGNED):
+        return corpus, tier
+    try:
+        done = align(corpus, _bar(terminal, "lines"), _bar(terminal, "steps"), terminal.result)
+    except UntoldError as error:
+        terminal.result(f"characters have no places: {error}")
+        return corpus, tier
+    terminal.say(f"tier: {ALIGNED} ({done.places.aligner}); how far it is off: untold evaluate columns digit-lines --tasks alignment")
+    return done, ALIGNED if tier is not None else None
 
 
 def opened_subject(what: str, corpus: Corpus, device: str) -> Any:

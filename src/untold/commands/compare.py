@@ -56,6 +56,7 @@ def run(
     all_of = [Scored(name, _scoring.opened_subject(name, corpus, where)) for name in dict.fromkeys(names)]
     corpus = _scoring.in_common(corpus, [s.subject for s in all_of], terminal)
     read = [_scoring.points_of(s.subject, points) for s in all_of]
+    corpus, tier = _scoring.with_places(corpus, chosen, tier, terminal)
     grids = [s.subject.grid(point) for s, some in zip(all_of, read, strict=True) for point in some]
     options = TaskOptions(items=files, tier=tier, fold=fold, threads=threads, grids=grids)
     single = [task for task in chosen if task != "stability"]

@@ -1,4 +1,4 @@
-"""The main job: recordings in; units, scores, sound and a page out.
+"""The main job: recordings or lines of handwriting in; units, scores, sound or pictures, and a page out.
 
 Labels, where there are some, are never used for training, selection or stopping: they only judge the result.
 """
@@ -16,18 +16,18 @@ from untold.settings import parse_assignments
 if TYPE_CHECKING:
     from untold.runs import Run
 
-DEFAULT = "mixture"  # whichever method wins at ten minutes on several corpora together: README, "Which method"
+DEFAULTS = {"audio": "mixture", "line": "lines"}  # whichever wins at ten minutes on several corpora together: README, "Which method"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The words of the command line."""
-    parser.add_argument("source", metavar="SOURCE", help="recordings: a folder, or a corpus by name (espeak is embedded)")
-    parser.add_argument("--method", default=DEFAULT, metavar="NAME", help=f"a method or recipe, settings after a colon ({DEFAULT})")
+    parser.add_argument("source", metavar="SOURCE", help="recordings or lines of handwriting: a folder, or a corpus by name (espeak and digit-lines are embedded)")
+    parser.add_argument("--method", metavar="NAME", help="a method or recipe, settings after a colon (mixture for sound, lines for handwriting)")
     add_training(parser)
 
 
 def run(
-    source: str, *, out: Path | None = None, method: str = DEFAULT, minutes: float | None = None, steps: int | None = None,
+    source: str, *, out: Path | None = None, method: str | None = None, minutes: float | None = None, steps: int | None = None,
     seed: int = 0, resume: Path | None = None, set: list[str] | tuple[str, ...] = (), force: bool = False,  # noqa: A002
     device: str = "auto", threads: int | None = None, limit: int | None = None, quiet: bool = False,
 ) -> Run:
@@ -40,13 +40,18 @@ def run(
     where = machine(device, threads)
     processes(where)
     terminal = Terminal(quiet or not is_first())
+    corpus = None
+    if method is None:  # what it is tells which method: nothing else can be said before it is read
+        corpus = opened(source, terminal, limit=limit)
+        method = DEFAULTS[corpus.medium.name]
     name, _, words = method.partition(":")
     changes = parse_assignments([*words.split(","), *set] if words else list(set))
     resolve(name, changes)
     default = session.usual_minutes(name)
     wanted_steps, wanted_minutes = session.budget(steps, minutes, default, seed)
     wish = session.Wish(name, changes, seed, wanted_steps, wanted_minutes)
-    corpus = opened(source, terminal, limit=limit)
+    if corpus is None:
+        corpus = opened(source, terminal, limit=limit)
     folder = where_to(out, resume) or default_out(source, method)
     made = session.begin(wish, corpus, folder, resume=resume is not None, force=force, command=session.command_line())
     session.perform(made, wish, corpus, terminal, where)

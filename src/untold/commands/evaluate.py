@@ -28,15 +28,15 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="SOURCE", help="labelled recordings: a folder, or a corpus by name")
     _scoring.add_scoring(parser)
     parser.add_argument(
-        "--rivals", default=_scoring.YARDSTICKS, metavar="WHAT,...",
-        help="measured beside, where features are read ('none': no one; + stands for , in settings); the four MFCC rows",
+        "--rivals", default="", metavar="WHAT,...",
+        help="measured beside, where features are read ('none': no one; + stands for , in settings); the four MFCC rows, or columns of ink",
     )
 
 
 def run(
     what: str, source: str, *, tasks: str | Sequence[str] = "", points: str | Sequence[str] = "",
     items: Sequence[Path | str] = (), tier: str | None = None, fold: str | None = None, split: str = "all",
-    out: Path | None = None, rivals: str | Sequence[str] = _scoring.YARDSTICKS, force: bool = False, device: str = "auto",
+    out: Path | None = None, rivals: str | Sequence[str] = "", force: bool = False, device: str = "auto",
     threads: int | None = None, limit: int | None = None, quiet: bool = False,
 ) -> list[Row]:
     """The rows of WHAT, of chance and of the rivals, said as tables, and added to `out` or to the RUN's scores.csv."""
@@ -52,6 +52,7 @@ def run(
     corpus = opened(source, terminal, limit=limit, split=split)
     ours = Scored(what, _scoring.opened_subject(what, corpus, where))
     corpus = _scoring.in_common(corpus, [ours.subject], terminal)
+    corpus, tier = _scoring.with_places(corpus, chosen, tier, terminal)
     options = TaskOptions(
         items=files, tier=tier, fold=fold, points=_scoring.points_of(ours.subject, points), threads=threads
     )
@@ -60,7 +61,7 @@ def run(
         raise UntoldError(f"nothing could be measured of {what}: {'; '.join(ours.left_out)}")
     beside = []
     compared = [task for task in chosen if _scoring.reads_features(task) and any(s.task == task for s in ours.scores)]
-    for name in _scoring.words(rivals) if compared and rivals != "none" else ():
+    for name in _scoring.words(rivals or _scoring.yardsticks(corpus)) if compared and rivals != "none" else ():
         name = name.replace("+", ",")
         if name != what:
             rival = Scored(name, _scoring.opened_subject(name, corpus, where))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from untold.commands._drawing import add_drawing, check_drawing, kept
 from untold.commands._options import machine
-from untold.commands._sounds import add_drawing, check_drawing, kept
 from untold.commands._terminal import Terminal
 from untold.errors import UntoldError
 
@@ -32,6 +33,7 @@ def run(
 
     from untold.contract import Samples
     from untold.formats._writing import make_folder
+    from untold.formats.sound import write_wav
     from untold.layers import random
     from untold.resynthesis import LONGEST_DRAWN, speaker_index
     from untold.runs import Run
@@ -56,7 +58,7 @@ def run(
             some = names[first : first + _AT_ONCE]
             keys = random.fold(torch.full((len(some),), seed, device=model.device()), torch.tensor(some, device=model.device()))
             sides = {side: torch.full((len(some),), index if side == "speaker" else 0, device=model.device()) for side in model.sides}
-            with kept(out, [f"sample-{number}" for number in some]) as made, torch.no_grad():
+            with kept([partial(write_wav, out / f"sample-{number}.wav") for number in some]) as made, torch.no_grad():
                 for piece in method.draw(steps, sides, keys, 1.0 if temperature is None else temperature):
                     for row, part in zip(made, front.heard(piece), strict=True):
                         row.append(part)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from untold.commands._options import machine
 from untold.commands._terminal import Terminal
@@ -24,13 +24,13 @@ _WHOLE = 1 << 27  # steps x codewords of a recording whose lengths are bounded
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The words of the command line."""
     parser.add_argument("features", metavar="FEATURES", type=Path, help="a folder of features (untold encode, or another program's)")
-    parser.add_argument("--codebook", type=Path, required=True, metavar="DIR", help="codewords (untold codebook, or another program's)")
+    parser.add_argument("--codebook", type=Path, required=True, metavar="DIR", help="codewords: of untold codebook, of another program, or a RUN (features: its projection)")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for units.jsonl")
     parser.add_argument("--rate", type=float, metavar="UNITS", help="wanted units a second (on pixels: a recording); one price for all is searched")
     parser.add_argument("--penalty", type=float, metavar="X", help="price of a change, in the codebook's distance")
-    parser.add_argument("--shortest", type=float, metavar="SECONDS", help="least length of a unit (but for the last of a recording)")
+    parser.add_argument("--shortest", type=float, metavar="SECONDS", help="least length of a unit, in seconds or pixels (but for the last of a recording)")
     parser.add_argument("--greedy", action="store_true", help="merge neighbours greedily in each recording instead: the lecture's alternative, not exact")
-    parser.add_argument("--longest", type=float, metavar="SECONDS", help="greatest length of a unit")
+    parser.add_argument("--longest", type=float, metavar="SECONDS", help="greatest length of a unit, in seconds or pixels")
 
 
 def run(
@@ -41,7 +41,6 @@ def run(
     """Writes the units and gives their folder; says the price and the rate that came of it."""
     from untold.contract import Units
     from untold.formats._writing import make_folder
-    from untold.formats.codebook import read_codebook
     from untold.formats.features import FeatureFolder
     from untold.formats.units import UnitsWriter
     from untold.layers.segmentation import check_price, price_of
@@ -52,12 +51,14 @@ def run(
         raise UsageError("--greedy goes with --rate and nothing else")
     machine(device, threads)
     terminal = Terminal(quiet)
-    folder, book = FeatureFolder(features, limit=limit), read_codebook(Path(codebook))
+    folder, book = FeatureFolder(features, limit=limit), _book(Path(codebook))
     if book.grid.rate != folder.grid.rate:
         raise UntoldError(f"{codebook} was made at {book.grid.rate} steps per {book.grid.unit}, {features} has {folder.grid.rate}: they do not belong together")
     a_recording = folder.grid.unit == "pixel"
-    if rate is not None and not (rate > 0 and (a_recording or rate <= folder.grid.rate)):
-        raise UntoldError(f"--rate {rate:g}: above 0 and at most the {folder.grid.rate} steps per {folder.grid.unit} of {features}")
+    if rate is not None:
+        most = _amount(folder, folder.ids(), False) * float(folder.grid.rate) / max(1, len(folder.ids())) if a_recording else folder.grid.rate
+        if not 0 < rate <= most:
+            raise UntoldError(f"--rate {rate:g}: above 0 and at most the {float(most):.6g} steps per {'recording' if a_recording else folder.grid.unit} of {features}")
     if penalty is not None:
         check_price(penalty)
     decoded = _decoder(book, folder, shortest, longest, rate if greedy else None)
@@ -89,6 +90,31 @@ def run(
     terminal.result(f"{units} units, {reached:.2f} a {per}" + ("" if rate is None else f" ({rate:g} wanted)") + (", merged greedily" if greedy else f", price {penalty:.6g} ({book.distance} distance)"))
     terminal.result(f"{out}")
     return out
+
+
+def _book(path: Path) -> Codebook:
+    """A codebook DIR, or what a RUN chooses among: its own codewords, normalisation and distance."""
+    import numpy as np
+    import torch
+
+    from untold.formats.codebook import Codebook, read_codebook
+    from untold.runs import Run
+
+    if not (path / "run.json").exists():
+        return read_codebook(path)
+    model = Run.open(path).model()
+    code: Any = getattr(model.method, "bottleneck", None)
+    if not hasattr(code, "codewords"):
+        raise UntoldError(f"{path} has no table of codewords: make one with 'untold codebook {path} SOURCE --size K --out DIR'")
+    with torch.no_grad():
+        shift, slope = np.zeros(code.inputs), np.ones(code.inputs)
+        if code.norm is not None:  # what it does to 0 and to 1 is all that it does
+            ends = torch.stack([torch.zeros(code.inputs), torch.ones(code.inputs)])[None]
+            shift, one = code.norm(ends, torch.ones(1, 2, dtype=torch.bool))[0].double().numpy()
+            slope = one - shift
+        words = code.codewords.detach().numpy()
+    distance = "squared" if getattr(code, "squared", True) else "plain"
+    return Codebook(words, path.name, "projection", model.grid("projection"), "dimension", distance, "", -shift / slope, 1 / slope)
 
 
 def _runs(tokens: np.ndarray) -> int:
@@ -146,7 +172,7 @@ def _decoder(
     if shortest is None and longest is None:
         return free
     least = 1 if shortest is None else round(shortest * per)
-    most = round(longest * per) if longest is not None else max(least, round(2 * per))
+    most = round(longest * per) if longest is not None else max(least, round((128 if folder.grid.unit == "pixel" else 2) * per))
     if not 1 <= least <= most:
         raise UntoldError(f"--shortest {shortest} and --longest {longest}: units of {least} to {most} steps of 1/{per} cannot be")
 

@@ -1,4 +1,4 @@
-"""Write the units of recordings: units.jsonl, and TextGrid, ELAN, CTM or ZeroSpeech files if asked for."""
+"""Write the units of recordings: units.jsonl, and TextGrid, ELAN, CTM, ZeroSpeech, PAGE or ALTO files if asked for."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from untold.commands import _glyphs
 from untold.commands._options import machine, opened, processes
 from untold.commands._terminal import Terminal
 from untold.errors import UntoldError
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from untold.corpora import Corpus
     from untold.subjects import Subject
 
-FORMATS = ("jsonl", "textgrid", "elan", "ctm", "zerospeech")
+FORMATS = ("jsonl", *_glyphs.OF_SOUND, "zerospeech", *_glyphs.FORMATS)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,11 +42,12 @@ def run(
     kinds = [word.strip() for word in format.split(",")]
     for kind in kinds:
         if kind not in FORMATS:
-            raise UntoldError(f"--format {kind}: one of {', '.join(FORMATS)} expected (page and alto are for images)")
+            raise UntoldError(f"--format {kind}: one of {', '.join(FORMATS)} expected")
     where = machine(device, threads)
     processes(where)
     terminal = Terminal(quiet or not is_first())
     corpus = opened(source, terminal, limit=limit, split=split)
+    _glyphs.refuse(kinds, corpus)
     subject = open_subject(what, corpus=corpus, device=where)
     if not subject.alphabet:
         subject.units(corpus[0])  # says what to do
@@ -76,7 +78,7 @@ def write_units(subject: Subject, corpus: Corpus, out: Path, kinds: list[str], t
             frames = subject.units(recording)
             units = frames.merged()
             writer.write(recording.id, units, recording.id + corpus.origin(number).file.suffix)
-            tier = _tier(units, recording) if set(kinds) - {"jsonl", "zerospeech"} else []
+            tier = tier_of(units, recording) if set(kinds) & set(_glyphs.OF_SOUND) else []
             _write_labels(corpus, number, tier, out, kinds)
             if as_ctm is not None:
                 as_ctm.write(recording.id, tier)
@@ -86,6 +88,8 @@ def write_units(subject: Subject, corpus: Corpus, out: Path, kinds: list[str], t
     if world > 1:
         together()
         by_first(lambda: _join(out, {kind: name for kind, name in names.items() if kind in ("jsonl", *kinds)}, corpus, world))
+    if rank == 0:
+        _glyphs.write_pages(corpus, out / names["jsonl"], out, kinds)
 
 
 def _join(out: Path, names: Mapping[str, str], corpus: Corpus, world: int) -> None:
@@ -121,7 +125,7 @@ def _in_turn(files: Sequence[Iterator[str]]) -> Iterator[str]:
             yield line
 
 
-def _tier(units: Units, recording: Recording) -> list[Interval]:
+def tier_of(units: Units, recording: Recording) -> list[Interval]:
     """Units as a tier that ends with the recording."""
     from untold.contract import Interval
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 Unit = Literal["second", "pixel", "position"]
 TRANSCRIPTION = "transcription"  # the tier of a text whose letters have no places: one interval over all of it
+_SAMPLES = 8000  # steps a second from which on steps are samples, not frames
 UNKNOWN = "unknown"  # the value of a side that nobody told; index 0 wherever sides are indices
 
 
@@ -34,6 +35,13 @@ class Grid:
     def start(self, step: int) -> Fraction:
         """Where a step begins (the end of the one before), never below 0."""
         return max(Fraction(0), self.first + (step - Fraction(1, 2)) / self.rate)
+
+    @property
+    def step(self) -> str:
+        """What a step is called: a sample or a frame of sound, a column of a line."""
+        if self.unit == "second":
+            return "sample" if self.rate >= _SAMPLES else "frame"
+        return "column" if self.unit == "pixel" else "step"
 
     def strided(self, stride: int) -> Grid:
         """The grid whose step j stands for the steps `stride` j ... `stride` j + `stride` - 1 of this one."""

@@ -28,8 +28,8 @@ from untold.errors import UntoldError, printable, unknown_name
 
 __all__ = ["Corpus", "Entry", "Origin", "Pieces", "Stretch", "cache_folder", "counted", "held_out", "open_source"]
 
-_GENERAL = ("kaldi", "audiofolder", "lhotse", "lines", "folder")  # tried in this order, after the named ones
-_LABELS = (".phn", ".wrd", ".lab", ".lablaut", ".silb", ".txt", ".csv", ".tsv", ".item")  # of the named corpora
+_GENERAL = ("kaldi", "audiofolder", "lhotse", "pages", "lines", "folder")  # tried in this order, after the named ones
+_LABELS = (".phn", ".wrd", ".lab", ".lablaut", ".silb", ".txt", ".csv", ".tsv", ".item", ".dat", ".ali")  # of the named corpora
 _NAMED_FIRST = 10  # skipped recordings that are said by name
 
 
@@ -155,7 +155,7 @@ def _build(
         _refuse(source, writer)
         build = writer.finish(
             name=where.reader, title=getattr(module, "TITLE", f"the corpus {where.reader}"), limit=limit, split=split,
-            speakers_from="speakers.csv" if (where.root / "speakers.csv").is_file() and where.reader == "folder" else "",
+            speakers_from="speakers.csv" if (where.root / "speakers.csv").is_file() and where.reader in ("folder", "lines", "pages") else "",
         )
     return build
 

@@ -37,7 +37,7 @@ from untold.corpora._media import Medium, Unreadable, medium
 from untold.errors import UntoldError
 from untold.formats._writing import inside, read_json, write_json
 
-VERSION = 2  # of the layout: another number makes everything anew
+VERSION = 3  # of the layout, and of what is made of files: another number makes everything anew
 _SHARD = 256 << 20  # bytes after which the next recording begins another shard
 _KEPT = 24 * 3600.0  # seconds that a build outlives its source's change: somebody may still read it
 _MOST_NAMED = 1000  # skipped recordings kept by name
@@ -121,7 +121,8 @@ def _state(path: Path) -> list[int]:
 def _content(entry: Entry, state: Sequence[int]) -> str:
     """What the samples of an entry depend on: another one with the same has the same."""
     own = entry.id if entry.drawn is not None else ""
-    return f"{entry.file}\0{state[0]}\0{state[1]}\0{entry.channel}\0{own}\0{entry.cut}\0{entry.made_up}"
+    direction = entry.sides.get("direction", "")  # in which a line is stored
+    return f"{entry.file}\0{state[0]}\0{state[1]}\0{entry.channel}\0{own}\0{entry.cut}\0{entry.made_up}\0{direction}"
 
 
 class Writer:
@@ -286,7 +287,8 @@ class Writer:
     def _tier(self, name: str, tier: Sequence[Interval], piece: Mapping[str, Any], identity: str) -> dict[str, Any] | None:
         """A tier as JSON, sorted, cut at the recording's ends, exact."""
         end, rows, beyond, facts = Fraction(piece["steps"], self.medium.rate), [], 0, piece["facts"]
-        tier = [Interval(self.medium.place(i.start, facts), self.medium.place(i.end, facts), i.label) for i in tier]
+        ends = ((sorted((self.medium.place(i.start, facts), self.medium.place(i.end, facts))), i.label) for i in tier)
+        tier = [Interval(first, last, label) for (first, last), label in ends]  # leftward lines run against their picture
         spare = Fraction(320, self.medium.rate) if self.medium.unit == "second" else 2  # a frame or so is how such labels end
         for interval in sorted(tier, key=lambda i: (i.start, i.end)):
             first, last = max(interval.start, Fraction(0)), min(interval.end, end)

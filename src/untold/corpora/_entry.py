@@ -31,7 +31,7 @@ class Entry:
     `labels` are the label files that it was made of, for the fingerprint. `channel` counts from 0; without it all
     channels are mixed. Of a line of handwriting: `cut` is where on the picture it lies (the whole picture when absent),
     `drawn` makes the picture where the file is none, `made_up` says that it has its final height and must not be touched;
-    its tiers are in pixels of the cut.
+    its tiers are in pixels from the left of the picture.
     """
 
     id: str

@@ -5,7 +5,7 @@ Every place is known exactly: a character reaches from the middle of the gap bef
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,6 +45,23 @@ class Hand:
             float(draw.uniform(-0.15, 0.45)), float(draw.uniform(30, 42)), float(draw.uniform(0.8, 1.2)), float(draw.uniform(-0.6, 1.2)),
             float(draw.uniform(1, 5)), float(draw.uniform(14, 26)), float(draw.uniform(0, 1.5)),
         )
+
+
+def in_words(draw: np.random.Generator, pick: Callable[[], Sort], words: tuple[int, int], letters: tuple[int, int]) -> list[Sort | None]:
+    """Words of characters with blanks (None) between them; numbers are at least the first and below the second of a pair."""
+    sorts: list[Sort | None] = []
+    for _ in range(int(draw.integers(*words))):
+        sorts += [pick() for _ in range(int(draw.integers(*letters)))]
+        sorts.append(None)
+    return sorts[:-1]
+
+
+def inked(ink: np.ndarray, least: float = 0.1) -> np.ndarray:
+    """The box of a character (height, width) that holds ink of at least `least`; one pixel where there is none."""
+    rows, columns = np.flatnonzero(ink.max(1) > least), np.flatnonzero(ink.max(0) > least)
+    if not len(rows):
+        return np.zeros((1, 1), ink.dtype)
+    return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
 def set_line(sorts: Sequence[Sort | None], hand: Hand, draw: np.random.Generator) -> tuple[np.ndarray, list[tuple[int, int, str]]]:

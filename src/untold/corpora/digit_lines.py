@@ -13,6 +13,7 @@ import json
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from scipy import ndimage
 
 from untold.contract import Interval
 from untold.corpora._entry import Entry
-from untold.corpora._setting import Hand, Sort, set_line
+from untold.corpora._setting import Hand, Sort, in_words, inked, set_line
 from untold.errors import unknown_name
 from untold.formats._writing import write_json
 
@@ -81,9 +82,13 @@ def _digits() -> list[list[np.ndarray]]:
     for picture, label in zip(found.images, found.target, strict=True):
         large = ndimage.zoom(np.pad(picture / 16, 1), 5, order=3).clip(0, 1)
         large = np.clip((ndimage.gaussian_filter(large, 1.0) - 0.25) * 2.2, 0, 1)
-        rows, columns = np.flatnonzero(large.max(1) > 0.1), np.flatnonzero(large.max(0) > 0.1)
-        out[label].append(large[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
+        out[label].append(inked(large))
     return out
+
+
+def _pick(draw: np.random.Generator, own: list[list[np.ndarray]]) -> Sort:
+    label = int(draw.integers(10))
+    return Sort(str(label), own[label][int(draw.integers(len(own[label])))])
 
 
 def _make(made: Path) -> None:
@@ -95,13 +100,8 @@ def _make(made: Path) -> None:
             for turn in range(lines):
                 for pen in pens:
                     draw = np.random.default_rng((_FORM, pen, turn))
-                    sorts: list[Sort | None] = []
-                    for _ in range(int(draw.integers(3, 6))):
-                        for _ in range(int(draw.integers(1, 5))):
-                            label = int(draw.integers(10))
-                            sorts.append(Sort(str(label), own[label][int(draw.integers(len(own[label])))]))
-                        sorts.append(None)
-                    ink, tier = set_line(sorts[:-1], Hand.of((_FORM, pen)), draw)
+                    sorts = in_words(draw, partial(_pick, draw, own), (3, 6), (1, 5))
+                    ink, tier = set_line(sorts, Hand.of((_FORM, pen)), draw)
                     name = f"pen-{pen + 1:02d}/line-{turn + 1:03d}"
                     (made / name).parent.mkdir(exist_ok=True)
                     values = np.round(255 * ink).astype(np.uint8)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from untold.contract import TRANSCRIPTION, Interval
 from untold.corpora._audio import ENDINGS as SOUNDS
 from untold.corpora._entry import Entry
 from untold.corpora._lines import ENDINGS
-from untold.corpora._walking import Found, read_small, walk
+from untold.corpora._walking import Found, inside, read_small, walk
 from untold.corpora.folder import read_speakers, sides_of
 from untold.errors import UntoldError
 
@@ -26,6 +27,7 @@ WHERE = "on your disk"
 PREFIX = False
 MEDIUM = "line"
 _LOOKED = 2000  # files that are looked at to tell pictures from sounds
+_LONGEST = 1 << 16  # bytes of a line's text
 _FORMS = (".bin", ".nrm", ".gt", ".raw")  # what tools write before a picture's ending
 
 
@@ -59,7 +61,7 @@ def read(root: Path, skip: Callable[[str, str], None], note: Callable[[str], Non
         if other := seen.get(identity):
             raise UntoldError(f"two lines have one id: {other} and {found.name}: keep one, or rename one")
         seen[identity] = found.name
-        yield with_text(Entry(identity, found.path, sides=sides_of(found.name, about)), beside(found), skip, found.name)
+        yield with_text(Entry(identity, found.path, sides=sides_of(found.name, about)), beside(found), root, skip)
 
 
 def name_of(name: str) -> str:
@@ -78,29 +80,33 @@ def beside(found: Found) -> Path | None:
     return None
 
 
-def with_text(entry: Entry, path: Path | None, skip: Callable[[str, str], None], name: str) -> Entry:
+def with_text(entry: Entry, path: Path | None, root: Path, skip: Callable[[str, str], None]) -> Entry:
     """The line with its text as a tier, and the direction of writing; a text that cannot be read is left out by name."""
-    from dataclasses import replace
-
     if path is None:
         return entry
+    name = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
+    if not inside(path, root):
+        skip(name, "leads out of the folder of the source")
+        return entry
     try:
-        text = unicodedata.normalize("NFC", " ".join(read_small(path, 1 << 16).split()))
+        text = read_small(path, _LONGEST)
     except (UntoldError, OSError) as error:
-        skip(f"{name} (its text)", str(error).removeprefix(f"{path}: "))
+        skip(name, f"its line has no text: {str(error).removeprefix(f'{path}: ')}")
         return entry
     return transcribed(replace(entry, labels=(*entry.labels, path)), text)
 
 
 def transcribed(entry: Entry, text: str) -> Entry:
-    """The line with a text as a tier over all of it; a text in a right-to-left script says that the line is."""
-    from dataclasses import replace
+    """The line with a text as a tier over all of it; a text in a right-to-left script says that the line is.
 
+    White space is one blank, letters with marks are composed.
+    """
+    text = unicodedata.normalize("NFC", " ".join(text.split()))
     if not text:
         return entry
     kinds = [unicodedata.bidirectional(letter) for letter in text]
     leftward = sum(kind in ("R", "AL") for kind in kinds) > sum(kind == "L" for kind in kinds)
     direction = entry.sides.get("direction") or ("rtl" if leftward else "")
     sides = {**entry.sides, **({"direction": direction} if direction else {})}
-    whole = Interval(Fraction(0), Fraction(1 << 20), text)  # as long as the line is: cut at its end when it is decoded
+    whole = Interval(Fraction(-1 << 30), Fraction(1 << 30), text)  # as long as the line is: cut at its end when it is decoded
     return replace(entry, sides=sides, tiers={**entry.tiers, TRANSCRIPTION: [whole]})

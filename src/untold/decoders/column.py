@@ -69,8 +69,8 @@ class ColumnDecoder(nn.Module):
         self.enter = Convolution(dimensions + settings.side_dimensions * len(sides), width)
         self.slow = nn.Sequential(*[ResidualConvolution(width) for _ in range(settings.layers)])
         self.spread = nn.Linear(width, 2 * channels * self.rows * ratio)
-        self.finer = nn.Conv2d(2 * channels, 4 * channels, 3, padding=1)  # twice as high
-        self.last = nn.Conv2d(2 * channels, 2 * levels, 3, padding=1)  # and again
+        self.finer = nn.Conv2d(2 * channels, 2 * channels, 3, padding=1)  # twice as high
+        self.last = nn.Conv2d(channels, 2 * levels, 3, padding=1)  # and again
 
     def forward(self, given: Conditions) -> LevelDensity:
         latents = given.streams["latents"]
@@ -78,17 +78,16 @@ class ColumnDecoder(nn.Module):
         told = [embedding(given.sides[side])[:, None].expand(-1, steps, -1) for side, embedding in self.sides.items()]
         x = self.enter(latents.with_values(torch.cat([latents.values, *told], -1)))
         x = self.slow(x.with_values(torch.relu(x.values)))
-        small = torch.relu(self.spread(x.values)).unflatten(-1, (self.ratio, -1, self.rows)).flatten(1, 2)
+        small = torch.relu(self.spread(x.values)).unflatten(-1, (self.ratio, self.rows, -1)).flatten(1, 2)
         there = inside(latents.lengths * self.ratio, small.shape[1])[..., None, None].to(small.dtype)
-        picture = (small * there).permute(0, 2, 3, 1)  # (batch, channels, rows, steps)
-        picture = _doubled(torch.relu(self.finer(picture))) * there.permute(0, 2, 3, 1)
-        scores = _doubled(self.last(picture))
-        return LevelDensity(scores.permute(0, 3, 2, 1))
+        picture = torch.relu(_finer(self.finer, small * there)) * there
+        return LevelDensity(_finer(self.last, picture))
 
 
-def _doubled(picture: Tensor) -> Tensor:
-    """(batch, 2 channels, rows, steps) -> (batch, channels, 2 rows, steps)."""
-    return picture.unflatten(1, (2, -1)).permute(0, 2, 3, 1, 4).flatten(2, 3)
+def _finer(convolution: nn.Conv2d, picture: Tensor) -> Tensor:
+    """A convolution of (batch, steps, rows, channels), channels last in memory, whose outputs are twice as many rows."""
+    out: Tensor = convolution(picture.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+    return out.unflatten(-1, (2, -1)).flatten(2, 3)
 
 
 def build(settings: Settings, dimensions: int, target: Any, ratio: int, sides: dict[str, int]) -> ColumnDecoder:

@@ -47,6 +47,8 @@ class Settings(settings.Settings):
 class WaveNet(nn.Module):
     """Conditions, perhaps with a stream `latents` (batch, rows, dimensions) -> a density of samples (batch, rows * ratio, 1)."""
 
+    stepwise = True  # hears its own past: in training a window of each example is enough
+
     def __init__(self, settings: Settings, dimensions: int, classes: int | None, ratio: int, sides: dict[str, int]) -> None:
         super().__init__()
         odd = [name for name in ("channels", "skips", "head") if getattr(settings, name) % 16]

@@ -31,7 +31,7 @@ class TaskOptions:
     the subject's first. `grids`: of every row that is compared: an item is scored only if it has a frame on each of
     them (empty: the subject's own). `against`: another subject, for tasks that take two (`stability`). `draws`: of
     the bootstrap. `threads`: to compute with; None: all cores. `say`: one line for the person, also the reason for
-    what is left out. `over(items, total, what)`: the items, with a bar.
+    what is left out; `note`: one for what they should know besides. `over(items, total, what)`: the items, with a bar; `training`: the same for steps.
     """
 
     items: tuple[Path, ...] = ()
@@ -44,4 +44,6 @@ class TaskOptions:
     grids: Sequence[Grid] = ()
     against: Any = None
     say: Callable[[str], None] = _nothing
+    note: Callable[[str], None] = _nothing
     over: Callable[[Iterable[Any], int, str], Iterator[Any]] = _each
+    training: Callable[[Iterable[Any], int, str], Iterator[Any]] = _each

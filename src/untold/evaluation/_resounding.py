@@ -47,6 +47,8 @@ def resynthesis_of(subject: Any, seed: int) -> Resynthesis:
     run, model = getattr(subject, "run", None), getattr(subject, "model", None)
     if run is None or model is None or not isinstance(model.method, Reconstructs):
         raise UntoldError(f"{subject.name} makes no sound: only runs with a decoder do")
+    if model.fronts[model.method.target].stream != "audio":
+        raise UntoldError(f"{subject.name} draws lines of handwriting, and what is judged here is sound: look at them (untold reconstruct, untold convert)")
     return Resynthesis(model, run.path, seed=seed)
 
 

@@ -1,6 +1,6 @@
 """What units cost and how they are used: bits per second in four accountings, units per second, perplexity, speaker.
 
-`log2k`: steps per second x log2 of the alphabet. `unigram`: steps per second x H(token). `bigram`: steps per second
+On another axis it is its unit instead of the second (bits a pixel of handwriting). `log2k`: steps per second x log2 of the alphabet. `unigram`: steps per second x H(token). `bigram`: steps per second
 x H(token | token before). `run_length`: runs per second x (H(token | token of the run before) + H(duration of a run)).
 Entropies are corrected for the sample's size (Miller 1955): (kinds that occur - 1) / (2 n) nats are added, and a
 conditional entropy is the difference of two corrected ones. A step without a unit is a symbol of its own. The rate
@@ -16,7 +16,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from untold.contract import Units
+from untold.contract import Unit, Units
 from untold.evaluation._tables import Table, Tally, corrected, frames_of, summed
 from untold.evaluation.clusters import Contingency
 
@@ -28,12 +28,14 @@ class Usage:
     """Counts of tokens, of neighbours, of neighbouring runs and of durations, by group, and how often a unit begins."""
 
     alphabet: int
-    rate: Fraction  # steps per second
+    rate: Fraction  # steps per second, or whatever the axis has
+    axis: Unit
     tokens: Table
     neighbours: Table  # (before, token)
     runs: Table  # (token of the run before, token of the run)
     durations: Table
     units: np.ndarray  # (groups,) runs that are no gaps
+    recordings: np.ndarray  # (groups,)
     gaps: bool
 
     @property
@@ -51,9 +53,11 @@ def usage(units: Iterable[tuple[str, Units]]) -> Usage:
     """Counts of (group, units of a recording); all on grids of one rate."""
     tallies = Tally(1), Tally(2), Tally(2), Tally(1)
     begun: dict[str, int] = {}
+    many: dict[str, int] = {}
     alphabet, rate = 1, Fraction(1)
+    axis: Unit = "second"
     for group, some in units:
-        alphabet, rate = max(alphabet, some.alphabet), some.grid.rate
+        alphabet, rate, axis = max(alphabet, some.alphabet), some.grid.rate, some.grid.unit
         tokens = frames_of(some)
         starts = np.flatnonzero(np.r_[True, tokens[1:] != tokens[:-1]]) if len(tokens) else np.zeros(0, np.int64)
         heads = tokens[starts]
@@ -61,11 +65,12 @@ def usage(units: Iterable[tuple[str, Units]]) -> Usage:
         for tally, value in zip(tallies, values, strict=True):
             tally.add(group, value)
         begun[group] = begun.get(group, 0) + int((heads >= 0).sum())
+        many[group] = many.get(group, 0) + 1
     tables = [tally.table() for tally in tallies]
-    counts = np.array([begun[group] for group in tables[0].groups], np.float64)
+    counts, recordings = (np.array([of[group] for group in tables[0].groups], np.float64) for of in (begun, many))
     tokens_, neighbours, runs, durations = tables
     gaps = bool((tokens_.kinds < 0).any())
-    return Usage(alphabet, rate, tokens_, neighbours, runs, durations, counts, gaps)
+    return Usage(alphabet, rate, axis, tokens_, neighbours, runs, durations, counts, recordings, gaps)
 
 
 def _pairs(tokens: np.ndarray) -> np.ndarray:
@@ -108,6 +113,11 @@ def _seconds(use: Usage, weight: np.ndarray) -> np.ndarray:
 def units_per_second(use: Usage, weight: np.ndarray) -> np.ndarray:
     """Units that begin per second, neighbours with the same token being one, of weighted groups."""
     return np.asarray(weight @ use.units / _seconds(use, weight))
+
+
+def units_per_recording(use: Usage, weight: np.ndarray) -> np.ndarray:
+    """Units that begin in a recording, neighbours with the same token being one, of weighted groups."""
+    return np.asarray(weight @ use.units / (weight @ use.recordings))
 
 
 def _emitted(use: Usage) -> Table:

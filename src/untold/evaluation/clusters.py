@@ -134,13 +134,13 @@ def _at_least(values: np.ndarray, tiny: float) -> np.ndarray:
     return np.asarray(np.copysign(np.maximum(np.abs(values), tiny), values))
 
 
-_METRICS = {"pnmi": _pnmi, "nmi": _nmi, "purity": _purity, "ari": _ari, "rand_score": _ari, "mutual_information": _ami}
+_METRICS = {"pnmi": _pnmi, "nmi": _nmi, "purity": _purity, "ari": _ari, "rand_score": _ari, "mutual_information": _ami, "token_to_character": _purity}
 
 
 def score(table: Contingency, metric: str, weight: np.ndarray | None = None) -> np.ndarray:
     """A metric of weighted groups, weight (draws, groups) -> (draws,); without weights every group once.
 
-    `metric`: pnmi, nmi, purity, ari, rand_score (= ari), mutual_information (adjusted).
+    `metric`: pnmi, nmi, purity, ari, rand_score (= ari), mutual_information (adjusted), token_to_character (= purity).
     """
     weight = np.ones((1, len(table.groups))) if weight is None else weight
     if not len(table.phone):

@@ -52,7 +52,7 @@ def write_codebook(folder: Path, book: Codebook) -> None:
     with beside(folder / "codebook.safetensors") as part:
         save_file(arrays, part)
     write_json(folder / "codebook.json", {
-        "what": book.what, "point": book.point, "rate": str(book.grid.rate), "first": str(book.grid.first), "unit": book.grid.unit,
+        "what": book.what, "point": book.point, "rate": str(book.grid.rate), "first": str(book.grid.first), "axis": book.grid.unit,
         "size": len(book.codewords), "normalisation": book.normalisation, "distance": book.distance, "hash": book.hash,
     })
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any, TextIO
@@ -34,28 +35,34 @@ def read_units(path: Path | str, *, limit: int | None = None) -> dict[str, Units
     An id is `audio` without its last ending. Raises `UntoldError` with the line for ids that lead out of their folder, lists of
     different lengths, tokens beyond the alphabet, and lines that are no JSON.
     """
-    path = Path(path)
-    if path.is_dir():
-        path = path / "units.jsonl"
+    path = _file(path)
     found: dict[str, Units] = {}
+    for identity, units in islice(each_units(path), limit):
+        if identity in found:
+            raise UntoldError(f"{path}: {identity!r} stands there twice")
+        found[identity] = units
+    if not found:
+        raise UntoldError(f"{path} holds no units: a line of JSON a recording expected")
+    largest = max((int(u.tokens.max()) for u in found.values() if len(u.tokens)), default=0)
+    return {name: u if u.alphabet else replace(u, alphabet=largest + 1) for name, u in found.items()}
+
+
+def each_units(path: Path | str) -> Iterator[tuple[str, Units]]:
+    """Id and units, a line at a time, as `read_units` without the checks that need all of them."""
+    path = _file(path)
     try:
         with path.open(encoding="utf-8") as lines:
             number = 0
             while line := lines.readline(_LONGEST_LINE):
                 number += 1
-                if limit is not None and len(found) >= limit:
-                    break
                 if line.strip():
-                    identity, units = _read_line(line, f"{path}, line {number}")
-                    if identity in found:
-                        raise UntoldError(f"{path}, line {number}: {identity!r} stands there twice")
-                    found[identity] = units
+                    yield _read_line(line, f"{path}, line {number}")
     except UnicodeDecodeError:
         raise UntoldError(f"{path} is no units.jsonl: it is not text in UTF-8") from None
-    if not found:
-        raise UntoldError(f"{path} holds no units: a line of JSON a recording expected")
-    largest = max((int(u.tokens.max()) for u in found.values() if len(u.tokens)), default=0)
-    return {name: u if u.alphabet else replace(u, alphabet=largest + 1) for name, u in found.items()}
+
+
+def _file(path: Path | str) -> Path:
+    return Path(path) / "units.jsonl" if Path(path).is_dir() else Path(path)
 
 
 def _read_line(line: str, where: str) -> tuple[str, Units]:

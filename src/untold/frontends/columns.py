@@ -30,7 +30,7 @@ _SALT = 0xC0
 class Settings(Base):
     """How fine the columns are, and what is done to them in training."""
 
-    height: int = setting(32, help="rows", choices=(16, 32, 64))  # type: ignore[arg-type]
+    height: int = setting(32, help="rows", choices=(16, 32, 64))
     bend: str = setting("none", help="move, slant and thicken at random in training", choices=("none", "random"))
 
 

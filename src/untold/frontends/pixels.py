@@ -23,7 +23,7 @@ from untold.settings import setting
 class Settings(Base):
     """How fine the pixels are."""
 
-    height: int = setting(32, help="rows", choices=(16, 32, 64))  # type: ignore[arg-type]
+    height: int = setting(32, help="rows", choices=(16, 32, 64))
     levels: int = setting(4, help="levels of ink", low=2, high=256)
 
 

@@ -5,8 +5,9 @@ all change alike):
 
     b_t(k) = d_t(k) + min( b_(t-1)(k), min_j b_(t-1)(j) + price )
 
-Ties stay. Each state remembers where its run began; each step remembers the best state before it and where that one's run
-began. So the path back needs O(T) numbers and no table of T x K. Sums are float64.
+Ties stay. The way back needs, of each step, the best state before it and one bit a state: whether its run begins there.
+Where costs come in pieces (`Path`), each state remembers where its run began instead, and each step where that of the best
+state did: O(T + K) numbers and no table at all. Sums are float64.
 
 With an exact number of segments, O(T K C); with least and greatest lengths and a table of what each length costs,
 O(T L K). All are per recording: a segment never crosses to another one. Source: lecture 000, "Segmenting auto-encoder";
@@ -27,10 +28,11 @@ import torch
 from scipy import special, stats
 
 from untold.errors import UntoldError
-from untold.layers._relax import WIDE, relax
+from untold.layers._relax import WIDE, relax, relax_rest, state_of
 
 _NOWHERE = -1
-_AT_ONCE = 4  # recordings that are decoded in turns
+_AT_ONCE = 4  # recordings that are decoded in turns,
+_NEAR = 1 << 11  # and states of all of them together: what the processor has next to it
 
 
 class Path:
@@ -93,7 +95,11 @@ def _advance(
     for step in range(len(costs)):
         now = at + step
         before[step], runs[step] = state, begun[state]
-        least, state = relax(size, best, begun, 0, flat, step * size, odd, 0, least + penalty if now else 0.0, now)
+        change, place = least + penalty if now else 0.0, step * size
+        least = relax(best, 0, begun, 0, flat, place, odd, 0, size // WIDE, change, np.int32(now))
+        if size % WIDE:
+            least = min(least, relax_rest(size, best, 0, begun, 0, flat, place, odd, 0, change, now))
+        state = state_of(best, 0, size, least)
     return least, state
 
 
@@ -101,19 +107,27 @@ def _advance(
 def _rows(costs: np.ndarray, lengths: np.ndarray, penalty: float, tokens: np.ndarray, totals: np.ndarray, odd: np.ndarray) -> None:
     """Some recordings, a step of each in turn: while one waits for its least cost, another goes on."""
     rows, steps, size = costs.shape
-    best, begun = np.zeros(rows * size), np.zeros(rows * size, np.int32)
+    vectors, words = size // WIDE, -(-size // WIDE)  # 16 states each
+    best, moved = np.zeros((rows * words + 1) * WIDE), np.zeros(rows * steps * words, np.uint16)
+    first = -(best.ctypes.data // 8) % 8  # where a line of the processor's cache begins
     flat, odd = costs.reshape(-1), odd.reshape(-1)
-    before, runs = np.zeros((rows, steps), np.int32), np.zeros((rows, steps), np.int32)
-    states = np.zeros(rows, np.int32)
+    before, states = np.zeros((rows, steps), np.int32), np.zeros(rows, np.int32)
     for step in range(steps):
         for row in range(rows):
             if step < lengths[row]:
-                before[row, step], runs[row, step] = states[row], begun[row * size + states[row]]
+                before[row, step] = states[row]
+                base, since, at = first + row * words * WIDE, (row * steps + step) * words, (row * steps + step) * size
                 change = totals[row] + penalty if step else 0.0
-                totals[row], states[row] = relax(size, best, begun, row * size, flat, (row * steps + step) * size, odd, row * WIDE, change, step)
+                least = relax(best, base, moved, since, flat, at, odd, row * WIDE, vectors, change, np.int32(step))
+                if words > vectors:
+                    least = min(least, relax_rest(size, best, base, moved, since, flat, at, odd, row * WIDE, change, step))
+                totals[row], states[row] = least, state_of(best, base, size, least)
     for row in range(rows):
-        if lengths[row]:
-            _back(tokens[row, : lengths[row]], 0, states[row], begun[row * size + states[row]], before[row], runs[row], 0)
+        state = states[row]
+        for step in range(lengths[row] - 1, -1, -1):
+            tokens[row, step] = state
+            if step and moved[(row * steps + step) * words + state // WIDE] >> (state % WIDE) & 1:
+                state = before[row, step]
 
 
 @numba.njit(cache=True)
@@ -156,9 +170,18 @@ def decode(costs: np.ndarray, lengths: np.ndarray, penalty: float) -> tuple[np.n
     _check(costs.shape[2], penalty)
     costs, lengths = np.ascontiguousarray(costs), np.asarray(lengths, np.int64)
     tokens, totals, odd = np.full(costs.shape[:2], _NOWHERE, np.int64), np.zeros(len(costs)), np.zeros((len(costs), WIDE))
-    parts = [slice(start, start + _AT_ONCE) for start in range(0, len(costs), _AT_ONCE)]
-    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        list(pool.map(lambda some: _rows(costs[some], lengths[some], float(penalty), tokens[some], totals[some], odd[some]), parts))
+    several = max(1, min(_AT_ONCE, _NEAR // costs.shape[2]))
+    parts = [slice(start, start + several) for start in range(0, len(costs), several)]
+
+    def work(some: slice) -> None:
+        _rows(costs[some], lengths[some], float(penalty), tokens[some], totals[some], odd[some])
+
+    if torch.get_num_threads() == 1 or len(parts) < 2:
+        for some in parts:
+            work(some)
+    else:
+        with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+            list(pool.map(work, parts))
     if odd.any():
         row = int(np.flatnonzero(odd.any(1))[0])
         step = int(np.flatnonzero(~np.isfinite(costs[row, : lengths[row]]).all(1))[0])

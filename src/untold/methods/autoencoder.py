@@ -30,14 +30,13 @@ from untold.settings import Choice, choice, setting
 
 CAPABILITIES = ("Learns", "Encodes", "Tokenizes", "Reconstructs")
 _SALT = 0xA0
-_SAMPLES = 8000  # steps a second from which on steps are samples, not frames
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(settings.Settings):
     input: Choice = choice("frontends", "mfcc", help="what the encoder hears")
     target: Choice = choice("frontends", "logmel", normalise="file", help="what the decoder predicts")
-    sound: str = setting("logmel", choices=("logmel", "mulaw", "waveform", "none"), help="what a second decoder predicts for the ear, where the target has no way back")
+    sound: str = setting("logmel", choices=("logmel", "mulaw", "waveform", "pixels", "none"), help="what a second decoder predicts for the ear, where the target has no way back; pixels: for the eye")
     encoder: Choice = choice("encoders", "convolutions", help="frames -> vectors")
     bottleneck: Choice = choice("bottlenecks", "identity", help="what limits the code")
     decoder: Choice = choice("decoders", "frame", help="code -> target")
@@ -49,8 +48,8 @@ class Settings(settings.Settings):
     slowness: float = setting(0.0, low=0.0, high=1e6, help="weight of |q(t) - q(t-1)|, the alternative that collapses")
     sides: tuple[str, ...] = setting(("speaker",), help="side information that the decoder is told")
     hide_sides: float = setting(0.1, low=0.0, high=1.0, help="how often a side is hidden in training (unknown)")
-    crop: float = setting(1.6, low=0.05, high=3600.0, help="seconds of a training example")
-    window: float = setting(0.32, low=0.001, high=3600.0, help="seconds of each example that a decoder of samples predicts")
+    crop: float = setting(1.6, low=0.05, high=1e5, help="length of a training example: seconds, or pixels of a line")
+    window: float = setting(0.32, low=0.001, high=1e5, help="as much of each example is predicted by a decoder that hears its own past (wavenet, pixelcnn)")
     batch: int = setting(48, low=1, high=65536, help="examples a step")
     learning_rate: float = setting(1e-3, low=0.0, high=1.0, help="of Adam")
     constant: float = setting(0.5, low=0.0, high=1.0, help="share of training before the rate falls linearly to zero")
@@ -101,7 +100,7 @@ class Autoencoder(nn.Module):
             latents = latents.with_values(jitter(latents.values, latents.lengths, batch.keys, self.settings.p_each_side))
         sides = random.hidden(batch.sides, batch.keys, self.settings.hide_sides, _SALT) if self.training else batch.sides
         condition = self.condition(latents)
-        told, heard = self.windowed(condition, target, batch.keys)
+        told, heard = self.windowed(condition, target, batch.keys, self.decoder)
         nats = -self.decoder(Conditions({"latents": told}, sides)).log_prob(heard)
         losses = {"reconstruction": self.lost(nats, heard, x), **losses}
         if self.sound is not None:
@@ -109,7 +108,7 @@ class Autoencoder(nn.Module):
             if self.training and self.settings.sound_share < 1:
                 chosen = random.uniform(keys, (), _SALT - 1) < self.settings.sound_share
                 heard, detached, sides, keys = heard.of(chosen), detached.of(chosen), {side: value[chosen] for side, value in sides.items()}, keys[chosen]
-            detached, heard = self.windowed(detached, heard, keys)
+            detached, heard = self.windowed(detached, heard, keys, self.sound)
             nats = -self.sound(Conditions({"latents": detached}, sides)).log_prob(heard)
             losses["sound"] = self.lost(nats, heard, x)
         return losses
@@ -125,9 +124,10 @@ class Autoencoder(nn.Module):
             self.norm.train(training)
         return out
 
-    def windowed(self, condition: Stream, target: Stream, keys: Tensor) -> tuple[Stream, Stream]:
-        """In training, of samples, `window` of each example, begun at a latent drawn with its key: conditions, and what they stand for."""
-        if not self.training or target.grid.rate < _SAMPLES:
+    def windowed(self, condition: Stream, target: Stream, keys: Tensor, decoder: nn.Module) -> tuple[Stream, Stream]:
+        """In training, for a decoder that hears its own past, `window` of each example, begun at a latent drawn with its key:
+        conditions, and what they stand for."""
+        if not self.training or not getattr(decoder, "stepwise", False):
             return condition, target
         ratio, steps = int(target.grid.rate / condition.grid.rate), condition.values.shape[1]
         rows = min(steps, max(1, round(self.settings.window * float(condition.grid.rate))))
@@ -139,9 +139,8 @@ class Autoencoder(nn.Module):
     @staticmethod
     def lost(nats: Tensor, target: Stream, x: Stream) -> Loss:
         """Nats of a target, weighed as if they were counted by the input's frames: what the bottleneck asks weighs the same."""
-        if target.grid.rate < _SAMPLES:
-            return Loss(nats.sum(), target.counted.sum(), "nats per frame")
-        return Loss(nats.sum(), target.counted.sum(), "nats per sample", float(target.grid.rate / x.grid.rate))
+        weight = float(target.grid.rate / x.grid.rate) if target.grid.step == "sample" else 1.0
+        return Loss(nats.sum(), target.counted.sum(), f"nats per {target.grid.step}", weight)
 
     def report(self) -> dict[str, float]:
         """What the bottleneck tells of its code."""
@@ -204,7 +203,9 @@ class Autoencoder(nn.Module):
 def inputs(settings: Settings) -> dict[str, Choice]:
     """The front ends that the method wants, by the name of their stream."""
     wanted = {"input": settings.input, "target": settings.target}
-    if settings.sound != "none" and settings.target.name != settings.sound:
+    if settings.sound == "pixels":  # a second decoder of lines predicts what the first does, pixel by pixel
+        wanted["sound"] = settings.target if settings.target.name == "pixels" else Choice.of("frontends", "pixels")
+    elif settings.sound != "none" and settings.target.name != settings.sound:
         wanted["sound"] = Choice.of("frontends", settings.sound, **({"normalise": "file"} if settings.sound == "logmel" else {}))
     return wanted
 

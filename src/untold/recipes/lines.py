@@ -2,12 +2,13 @@
 
 METHOD = "autoencoder"
 SETTINGS = {
-    "input": {"name": "columns"},
+    "input": {"name": "columns", "bend": "random"},
     "target": {"name": "pixels"},
     "sound": "none",
-    "encoder": {"name": "columns"},
+    "encoder": {"name": "columns", "channels": 16},
     "bottleneck": {"name": "vq", "size": 512, "dimensions": 64},
-    "decoder": {"name": "column"},
+    "decoder": {"name": "column", "channels": 16},
     "crop": 320.0,
+    "window": 96.0,
     "batch": 32,
 }

@@ -14,7 +14,8 @@ from untold.errors import UntoldError
 from untold.formats._writing import read_json, write_json
 
 Severity = Literal["good", "warning", "bad"]
-Kind = Literal["speech", "silence", "noise-like"]
+Axis = Literal["second", "pixel"]
+Kind = Literal["speech", "silence", "noise-like", "writing", "blank"]  # of sound; of handwriting
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,8 @@ class Portion:
 
 @dataclass(frozen=True)
 class Exemplar:
-    """One place where a unit occurs; seconds. `clip_*` are places in the unit's strip of sounds, `start` in the recording."""
+    """One place where a unit occurs. `start` lies in the recording; `clip_*` and `unit_*` in the unit's strip of sounds, or of
+    handwriting in the picture itself, which begins at 0."""
 
     recording: str
     speaker: str
@@ -62,7 +64,7 @@ class UnitCard:
 
 @dataclass(frozen=True)
 class Span:
-    """A stretch of a shown recording, in seconds from the beginning of what is shown."""
+    """A stretch of a shown recording, from the beginning of what is shown."""
 
     start: float
     end: float
@@ -72,20 +74,21 @@ class Span:
 
 @dataclass(frozen=True)
 class Shown:
-    """A recording to look at and listen to: picture and sound of [0, seconds), units and phones over it."""
+    """A recording to look at and listen to: picture and sound of [0, length), units and labels over it, its text where no letter has a place."""
 
     id: str
     speaker: str
-    seconds: float
+    length: float
     picture: str
-    sound: str
+    sound: str = ""
     units: tuple[Span, ...] = ()
     phones: tuple[Span, ...] = ()
+    text: str = ""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two sounds to compare: an original and what was made of it."""
+    """Two sounds or lines to compare: an original and what was made of it."""
 
     id: str
     before: Shown
@@ -104,19 +107,21 @@ class Health:
 class PageData:
     """The page but for what scores.csv, progress.jsonl and run.json say.
 
-    `bin_seconds` is the width of a bin of each unit's `durations` (the last bin takes what is longer); `rate` is
-    units per second of recording; `absent` names in one line each what could not be made, with the reason.
+    Places and durations are in units of `axis`: seconds, or pixels of lines that are 64 high. `bin` is the width of a bin
+    of each unit's `durations` (the last bin takes what is longer); `rate` is units per unit of the axis; `absent` names
+    in one line each what could not be made, with the reason.
     """
 
     title: str
     source: str
     method: str
     recordings: int
-    seconds: float
+    length: float
     speakers: int
     alphabet: int
     rate: float
-    bin_seconds: float
+    bin: float
+    axis: Axis = "second"
     tier: str = ""
     units: tuple[UnitCard, ...] = ()
     health: tuple[Health, ...] = ()

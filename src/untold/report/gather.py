@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from untold.contract import Interval, Recording, Units
-from untold.report import pictures, sounds
-from untold.report.data import Exemplar, Health, PageData, Pair, Portion, Shown, Span, UnitCard
-from untold.report.survey import RATE, Place, Source, Survey, exemplars, look, seconds_of
+from untold.contract import TRANSCRIPTION, Interval, Recording, Units
+from untold.report._media import Medium, Place, places_of, read
+from untold.report.data import Health, PageData, Pair, Portion, Shown, Span, UnitCard
+from untold.report.survey import Source, Survey, exemplars, look
 
 CARDS = 64  # units with pictures and sounds; the others stand in the table
-SHOWN = 3  # recordings drawn with their units
-LONGEST = 8.0  # seconds of a recording that is shown
-EXEMPLARS = 6
 NEAR = 5
 
 Conversion = tuple[str, str, str, np.ndarray, np.ndarray]  # recording, from speaker, to speaker, original, converted
@@ -39,31 +37,32 @@ def gather(
     """Makes the page's data, writes its sounds and pictures under `run` and `run`/report.json.
 
     `units` by recording id (merged or not; every lookup may read from disk); `tier` names the labels to describe units
-    by, used when the corpus has it; `health` is (severity, sentence); `reconstruct` gives 16 kHz samples (n,) of a
-    recording; `likeness` (alphabet, alphabet) orders "more like this" (by mean spectra without it). The corpus is read
+    by, used when the corpus has it; `health` is (severity, sentence); `reconstruct` gives a recording's signal made
+    again, steps as `Signal.read` gives them; those of `conversions` are so too, in the order in which they are looked at;
+    `likeness` (alphabet, alphabet) orders "more like this" (by mean spectra or shapes without it). The corpus is read
     twice, one recording at a time.
     """
     survey = look(corpus, units, tier)
-    has_labels = bool(survey.joint)
+    medium, has_labels = survey.medium, bool(survey.joint)
     used = [int(t) for t in np.argsort(-survey.count, kind="stable") if survey.count[t]]
     places = exemplars(corpus, units, survey, used[:cards])
     missing = [*absent]
     if not has_labels:
         missing.append(f"Names of units and their distribution over labels: the corpus has no tier {tier!r}.")
     if reconstruct is None:
-        missing.append("Reconstructions: nothing was given that turns units back into sound.")
+        missing.append(medium.words.unmade[0])
     made = _cards(corpus, run, survey, used, places, tier, likeness)
-    pairs = _conversions(run, conversions)
+    pairs = _conversions(run, medium, conversions)
     if not pairs:
-        missing.append("Conversions to another speaker: none were made.")
-    chosen = _choose(corpus, units)
+        missing.append(medium.words.unmade[1])
+    chosen = _choose(corpus, units, medium)
+    shown = [_shown(run, medium, corpus[i], units[corpus[i].id], f"recording-{n}", tier) for n, i in enumerate(chosen)]
     data = PageData(
-        title=corpus.name, source=corpus.name, method=method, recordings=survey.recordings, seconds=survey.seconds,
-        speakers=len(survey.by_speaker), alphabet=survey.alphabet, rate=float(survey.count.sum()) / max(survey.seconds, 1e-9),
-        bin_seconds=survey.bin(), tier=tier if has_labels else "", units=tuple(made),
+        title=corpus.name, source=corpus.name, method=method, recordings=survey.recordings, length=survey.length,
+        speakers=len(survey.by_speaker), alphabet=survey.alphabet, rate=float(survey.count.sum()) / max(survey.length, 1e-9),
+        bin=survey.bin(), axis="pixel" if medium.unit == "pixel" else "second", tier=tier if has_labels else "", units=tuple(made),
         health=tuple(Health(severity, text) for severity, text in health),  # type: ignore[arg-type]
-        shown=tuple(_shown(run, corpus[i], units[corpus[i].id], f"recording-{n}", tier) for n, i in enumerate(chosen)),
-        reconstructions=tuple(_reconstructions(run, corpus, chosen, reconstruct)),
+        shown=tuple(shown), reconstructions=tuple(_reconstructions(run, medium, [corpus[i] for i in chosen], shown, reconstruct)),
         conversions=tuple(pairs), absent=tuple(missing), notes=dict(notes or {}),
     )
     data.write(run)
@@ -83,7 +82,8 @@ def _cards(
         near = with_card[with_card != token]
         near = near[np.argsort(-alike[token, near], kind="stable")][:NEAR]
         kind = survey.kind(token)
-        cuts, sound = _exemplars(corpus, run, token, places.get(token, ()), tier, quiet=kind == "silence")
+        cut = [(place, recording := corpus[place.index], _label(recording.tiers.get(tier, ()), place)) for place in places.get(token, ())]
+        cuts, sound = survey.medium.sheet(run, token, cut, quiet=kind == survey.medium.words.quiet)
         yield UnitCard(
             token=token, count=int(survey.count[token]), share=float(survey.covered[token] / covered),
             speakers=sum(1 for row in survey.by_speaker.values() if row[token]), median=survey.median(token),
@@ -95,7 +95,7 @@ def _cards(
 def _portions(survey: Survey, token: int) -> list[Portion]:
     under = sorted(((float(row[token]), label) for label, row in survey.joint.items()), key=lambda item: (-item[0], item[1]))
     whole = sum(length for length, _ in under)
-    return [Portion(label, length / whole) for length, label in under if length > 0] if whole else []
+    return [Portion(label if label.strip() else survey.medium.words.nameless, length / whole) for length, label in under if length > 0] if whole else []
 
 
 def _name(phones: Sequence[Portion]) -> str:
@@ -105,95 +105,55 @@ def _name(phones: Sequence[Portion]) -> str:
     return " ".join(p.label for p in phones[:3] if p.share >= max(0.1, phones[0].share / 2))
 
 
-def _exemplars(
-    corpus: Source, run: Path, token: int, places: Sequence[Place], tier: str, *, quiet: bool
-) -> tuple[tuple[Exemplar, ...], str]:
-    cut: list[tuple[Place, Recording, float, np.ndarray]] = []
-    for place in places[:EXEMPLARS]:
-        recording = corpus[place.index]
-        begin = max(0.0, place.start - sounds.MARGIN)
-        end = min(place.end, place.start + sounds.LONGEST) + sounds.MARGIN
-        around = pictures.decibels(_read(recording, place.start - 2, place.start + 2), bands=80, hop=160)
-        clip = _read(recording, begin, end)
-        grey = pictures.ink(pictures.decibels(clip, bands=80, hop=64), float(around.max()), float(np.percentile(around, 25)))
-        pictures.write_picture(run / "pictures" / f"unit-{token}-{len(cut)}.webp", grey)
-        cut.append((place, recording, begin, clip if quiet else sounds.louder(clip)))
-    if not cut:
-        return (), ""
-    samples, at = sounds.strip([clip for *_, clip in cut])
-    sounds.write_clip(run / "sounds" / f"unit-{token}.ogg", samples)
-    made = []
-    for number, ((place, recording, begin, clip), offset) in enumerate(zip(cut, at, strict=True)):
-        start = offset + place.start - begin
-        made.append(Exemplar(
-            recording=recording.id, speaker=place.speaker, start=place.start, end=place.end, clip_start=offset,
-            clip_end=offset + len(clip) / RATE, unit_start=start, unit_end=start + min(place.end - place.start, sounds.LONGEST),
-            picture=f"unit-{token}-{number}.webp", label=_label(recording.tiers.get(tier, ()), place),
-        ))
-    return tuple(made), f"unit-{token}.ogg"
-
-
 def _label(intervals: Sequence[Interval], place: Place) -> str:
     under = [(min(float(i.end), place.end) - max(float(i.start), place.start), i.label) for i in intervals
              if float(i.start) < place.end and float(i.end) > place.start]
     return max(under, key=lambda item: item[0])[1] if under else ""
 
 
-def _read(recording: Recording, start: float, stop: float) -> np.ndarray:
-    audio = recording.signals["audio"]
-    return np.asarray(audio.read(max(0, round(start * RATE)), min(audio.steps, round(stop * RATE))), np.float32)
-
-
-def _choose(corpus: Source, units: Mapping[str, Units]) -> list[int]:
+def _choose(corpus: Source, units: Mapping[str, Units], medium: Medium) -> list[int]:
     """Recordings to show: of middling length, of different speakers, the evaluation's first."""
     ranked = []
     for index, recording in enumerate(corpus):
         if recording.id in units:
-            off = abs(recording.signals["audio"].steps / RATE - 3.5)
-            ranked.append((recording.split != "evaluation", round(off, 1), index, recording.speaker))
+            off = abs(float(recording.length) / medium.middling - 1)
+            ranked.append((recording.split != "evaluation", round(off, 2), index, recording.speaker))
             ranked.sort()
             del ranked[500:]
     chosen: dict[str, int] = {}
     for *_, index, speaker in ranked:
         chosen.setdefault(speaker, index)
-    first = list(chosen.values())[:SHOWN]
+    first = list(chosen.values())[: medium.shown]
     rest = [index for *_, index, _ in ranked if index not in first]
-    return (first + rest)[:SHOWN]
+    return (first + rest)[: medium.shown]
 
 
-def _shown(run: Path, recording: Recording, units: Units, name: str, tier: str) -> Shown:
-    samples = _read(recording, 0, LONGEST)
-    bare = _sound(run, recording.id, recording.speaker, samples, name)
+def _shown(run: Path, medium: Medium, recording: Recording, units: Units, name: str, tier: str) -> Shown:
+    values = medium.as_seen(recording, read(recording, 0, medium.longest))
+    bare = medium.drawn(run, name, recording.id, recording.speaker, values)
     units = units.merged()
-    starts, ends = seconds_of(units)
-    length = bare.seconds
+    starts, ends = places_of(units)
+    length = bare.length
     spans = [Span(float(a), min(float(b), length), str(t), int(t)) for t, a, b in zip(units.tokens, starts, ends, strict=True) if a < length]
     phones = [Span(float(i.start), min(float(i.end), length), i.label) for i in recording.tiers.get(tier, ()) if float(i.start) < length]
-    return Shown(recording.id, recording.speaker, length, bare.picture, bare.sound, tuple(spans), tuple(phones))
-
-
-def _sound(run: Path, identity: str, speaker: str, samples: np.ndarray, name: str) -> Shown:
-    samples = np.nan_to_num(np.asarray(samples, np.float32))[: round(LONGEST * RATE)]
-    levels = pictures.decibels(samples, bands=96, hop=64)
-    top, floor = np.percentile(levels, [99.8, 25])
-    pictures.write_picture(run / "pictures" / f"{name}.webp", pictures.ink(levels, float(top), float(floor)), quality=55)
-    sounds.write_clip(run / "sounds" / f"{name}.ogg", sounds.louder(samples))
-    return Shown(identity, speaker, len(samples) / RATE, f"{name}.webp", f"{name}.ogg")
+    text = " ".join(i.label for i in recording.tiers.get(TRANSCRIPTION, ()))
+    over, under = (medium.turned(recording, some, length) for some in (spans, phones))
+    return replace(bare, units=over, phones=under, text=text)
 
 
 def _reconstructions(
-    run: Path, corpus: Source, chosen: Sequence[int], reconstruct: Callable[[Recording], np.ndarray] | None
+    run: Path, medium: Medium, recordings: Sequence[Recording], shown: Sequence[Shown], reconstruct: Callable[[Recording], np.ndarray] | None
 ) -> Iterable[Pair]:
-    for number, index in enumerate(chosen if reconstruct is not None else ()):
-        recording = corpus[index]
-        assert reconstruct is not None
-        before = Shown(recording.id, recording.speaker, min(LONGEST, recording.signals["audio"].steps / RATE),
-                       f"recording-{number}.webp", f"recording-{number}.ogg")
-        yield Pair(recording.id, before, _sound(run, recording.id, recording.speaker, reconstruct(recording), f"reconstruction-{number}"))
+    if reconstruct is None:
+        return
+    for number, (recording, one) in enumerate(zip(recordings, shown, strict=True)):
+        made = reconstruct(recording)[: round(medium.longest * float(recording.signal.grid.rate))]
+        after = medium.drawn(run, f"reconstruction-{number}", recording.id, recording.speaker, medium.as_seen(recording, made))
+        yield Pair(recording.id, replace(one, units=(), phones=(), text=""), after)
 
 
-def _conversions(run: Path, conversions: Iterable[Conversion]) -> list[Pair]:
+def _conversions(run: Path, medium: Medium, conversions: Iterable[Conversion]) -> list[Pair]:
     return [
-        Pair(identity, _sound(run, identity, source, original, f"conversion-{n}-from"), _sound(run, identity, target, converted, f"conversion-{n}-to"))
+        Pair(identity, medium.drawn(run, f"conversion-{n}-from", identity, source, original), medium.drawn(run, f"conversion-{n}-to", identity, target, converted))
         for n, (identity, source, target, original, converted) in enumerate(conversions)
     ]

@@ -2,6 +2,7 @@
 (() => {
   const sounds = JSON.parse(document.getElementById("sound-data").textContent);
   const decoded = new Map();
+  const page = document.body.dataset;
   let context = null, playing = null;
 
   const samples = async (name) => {
@@ -24,6 +25,7 @@
 
   // Plays stretches [from, to) of a sound one after the other; `mark` shows it, `during(seconds)` follows the place.
   const play = async (name, stretches, mark, during, after) => {
+    if (!name) return;  // a line of handwriting
     const again = playing && playing.mark === mark && playing.name === name && !during;
     stop();
     if (again) return;
@@ -72,21 +74,21 @@
   const stretch = (button) => (alone && alone.checked ? [button.dataset.unitFrom, button.dataset.unitTo] : [button.dataset.from, button.dataset.to]).map(Number);
   for (const card of cards) {
     const examples = [...card.querySelectorAll(".exemplar")];
-    for (const button of examples) button.addEventListener("click", () => play(card.dataset.sound, [stretch(button)], button));
-    card.querySelector(".play").addEventListener("click", (event) => play(card.dataset.sound, examples.map(stretch), event.currentTarget));
+    for (const button of examples) if (card.dataset.sound) button.addEventListener("click", () => play(card.dataset.sound, [stretch(button)], button));
+    card.querySelector(".play")?.addEventListener("click", (event) => play(card.dataset.sound, examples.map(stretch), event.currentTarget));
   }
 
   const holder = get("cards"), order = get("order"), phone = get("phone");
   const arrange = () => {
     let seen = 0;
     for (const card of cards) {
-      const kind = card.dataset.kind, hidden = (get("silence").checked && kind === "silence") || (get("noise").checked && kind === "noise-like")
+      const kind = card.dataset.kind, hidden = (get("silence").checked && kind === page.quiet) || (get("noise")?.checked && kind === page.odd)
         || (phone && phone.value && !card.dataset.name.split(" ").includes(phone.value));
       card.hidden = hidden;
       seen += hidden ? 0 : 1;
     }
     const key = order.value, number = (card) => Number(card.dataset[key]);
-    const silent = (card) => (card.dataset.kind === "silence" ? 1 : 0);  // of little interest, so at the end of every order
+    const silent = (card) => (card.dataset.kind === page.quiet ? 1 : 0);  // of little interest, so at the end of every order
     const sorted = [...cards].sort((a, b) => silent(a) - silent(b) || (key === "name" ? (a.dataset.name || "\uffff").localeCompare(b.dataset.name || "\uffff") || b.dataset.count - a.dataset.count
       : key === "token" || key === "hue" ? number(a) - number(b) : number(b) - number(a)));
     holder.append(...sorted);
@@ -108,25 +110,25 @@
 
   // Recordings with a cursor
   for (const take of document.querySelectorAll(".take")) {
-    const seconds = Number(take.dataset.seconds), cursor = take.querySelector(".cursor"), button = take.querySelector(".play");
+    const length = Number(take.dataset.length), cursor = take.querySelector(".cursor"), button = take.querySelector(".play");
     const scroll = take.querySelector(".scroll"), stage = take.querySelector(".stage"), sheet = take.querySelector(".sheet"), told = take.querySelector(".told");
     const units = [...take.querySelectorAll(".tier.units button")], tints = [...take.querySelectorAll(".tint i")];
     const move = (at) => {
       cursor.hidden = false;
-      const x = Math.min(1, at / seconds) * stage.offsetWidth;
+      const x = Math.min(1, at / length) * stage.offsetWidth;
       cursor.style.left = `${x}px`;
       if (x < scroll.scrollLeft || x > scroll.scrollLeft + scroll.clientWidth - 40) scroll.scrollLeft = x - 60;
     };
     const from = (start, end, mark) => play(take.dataset.sound, [[start, end]], mark, move, () => { cursor.hidden = true; });
-    button.addEventListener("click", () => { if (button.classList.contains("playing")) stop(); else from(0, seconds, button); });
-    sheet.addEventListener("click", (event) => {
+    button?.addEventListener("click", () => { if (button.classList.contains("playing")) stop(); else from(0, length, button); });
+    if (button) sheet.addEventListener("click", (event) => {
       const box = sheet.getBoundingClientRect();
-      from(Math.max(0, (event.clientX - box.left) / box.width * seconds), seconds, button);
+      from(Math.max(0, (event.clientX - box.left) / box.width * length), length, button);
     });
     const same = (token) => { for (const one of [...units, ...tints]) one.classList.toggle("same", token !== null && one.dataset.token === token); };
     const tell = (unit) => {
       const card = byToken.get(unit.dataset.token);
-      told.replaceChildren(`Unit ${unit.dataset.token}, ${Number(unit.dataset.from).toFixed(2)} to ${Number(unit.dataset.to).toFixed(2)} s. `);
+      told.replaceChildren(`Unit ${unit.dataset.token}, ${Number(unit.dataset.from).toFixed(page.digits)} to ${Number(unit.dataset.to).toFixed(page.digits)} ${page.axis}. `);
       if (!card) return;
       const link = document.createElement("a");
       link.href = `#unit-${unit.dataset.token}`;

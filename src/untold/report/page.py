@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,16 +13,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from untold.errors import UntoldError, printable
-from untold.evaluation.scores import Row
 from untold.formats._writing import inside, read_json, write_text
+from untold.report._media import Medium, medium
 from untold.report.curves import HEIGHT, WIDTH, read_curves
 from untold.report.data import PageData, Shown, UnitCard
-from untold.report.sounds import MARGIN
 from untold.report.tables import LISTED, comparisons, number, probes, read_scores, words
 
 _FOLDER = Path(__file__).parent
 _LARGEST = 2 << 20  # bytes of one sound or picture
-_FREQUENCIES = (500, 1000, 2000, 4000)
 
 
 def write(run: Path, data: PageData) -> Path:
@@ -40,14 +37,15 @@ def write(run: Path, data: PageData) -> Path:
         absent.append("Scores: there is no scores.csv in this folder.")
     if not curves:
         absent.append("Training curves: there is no progress.jsonl with more than one report in this folder.")
-    matrix = probes(rows, data.method)
+    of = medium(data.axis)
+    matrix = probes(rows, data.method, of.metrics)
     if rows and matrix is None:
         absent.append("Probes: none were trained, which needs labels or speakers.")
     script = (_FOLDER / "page.js").read_text(encoding="utf-8")
     sealed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    text = _environment(run).get_template("template.html").render(
-        data=data, found=_found(data, rows), facts=_facts(data), tables=comparisons(rows, data.method), matrix=matrix, rows=rows[:LISTED],
-        left_out=max(0, len(rows) - LISTED), curves=curves, box=(WIDTH, HEIGHT), margin=MARGIN, about=_about(about), absent=absent,
+    text = _environment(run, of).get_template("template.html").render(
+        data=data, found=_found(of, data, of.verdict(rows, data.method)), facts=_facts(of, data), tables=comparisons(rows, data.method, of.metrics), matrix=matrix, rows=rows[:LISTED],
+        left_out=max(0, len(rows) - LISTED), curves=curves, box=(WIDTH, HEIGHT), about=_about(about), absent=absent,
         phones=_phones(data.units), cards=[unit for unit in data.units if unit.exemplars], by_token={unit.token: unit for unit in data.units},
         longest=max((max(unit.durations) for unit in data.units if unit.durations), default=1),
         seal=Markup(f"sha256-{sealed}"), script=Markup(script), style=Markup((_FOLDER / "page.css").read_text(encoding="utf-8")),
@@ -58,26 +56,18 @@ def write(run: Path, data: PageData) -> Path:
     return path
 
 
-def _environment(run: Path) -> Environment:
+def _environment(run: Path, of: Medium) -> Environment:
     environment = Environment(
         loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
         finalize=lambda value: printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
     )
     environment.filters.update(
         percent=lambda share: f"{100 * share:.0f}" if share >= 0.095 or share == 0 else f"{100 * share:.1f}",
-        milliseconds=lambda seconds: f"{1000 * seconds:.0f}", number=number, words=words, listed=_listed,
+        duration=of.duration, number=number, words=words, listed=_listed,
         place=lambda value: f"{value:.3f}".rstrip("0").rstrip("."),
     )
-    environment.globals.update(picture=lambda name: _picture(run, name), heights=_heights(), bars=_bars)
+    environment.globals.update(picture=lambda name: _picture(run, name), bars=_bars, medium=of, say=of.words)
     return environment
-
-
-def _heights() -> list[tuple[str, str]]:
-    """Frequencies and how far up a picture they lie, in percent."""
-    def mel(frequency: float) -> float:
-        return math.log10(1 + frequency / 700)
-    span = mel(8000) - mel(50)
-    return [(f"{f / 1000:g}", f"{100 * (mel(f) - mel(50)) / span:.1f}") for f in _FREQUENCIES]
 
 
 def _bars(durations: Sequence[int]) -> str:
@@ -124,55 +114,20 @@ def _phones(units: Iterable[UnitCard]) -> list[str]:
     return sorted({label for unit in units if unit.exemplars for label in unit.name.split(" ") if label})
 
 
-def _length(seconds: float) -> str:
-    return f"{seconds / 3600:.1f} hours" if seconds >= 5400 else f"{seconds / 60:.0f} minutes" if seconds >= 90 else f"{seconds:.0f} seconds"
-
-
-def _facts(data: PageData) -> list[tuple[str, str]]:
-    facts = [("recordings", f"{data.recordings}"), ("of speech", _length(data.seconds)), ("units in use", f"{len(data.units)} of {data.alphabet}"),
-             ("units a second", f"{data.rate:.1f}")]
+def _facts(of: Medium, data: PageData) -> list[tuple[str, str]]:
+    facts = of.facts(data)
+    facts.insert(2, ("units in use", f"{len(data.units)} of {data.alphabet}"))
     if data.speakers:
-        facts.insert(2, ("speakers" if data.speakers > 1 else "speaker", f"{data.speakers}"))
+        facts.insert(2, (of.words.people if data.speakers > 1 else of.words.people.removesuffix("s"), f"{data.speakers}"))
     return facts
 
 
-def _found(data: PageData, rows: Sequence[Row]) -> str:
+def _found(of: Medium, data: PageData, verdict: str) -> str:
     """What was found, in a few sentences."""
-    of = f" by {data.speakers} speakers" if data.speakers > 1 else " by one speaker" if data.speakers == 1 else ""
-    silent = [unit for unit in data.units if unit.kind == "silence"]
-    noisy = [unit for unit in data.units if unit.kind == "noise-like"]
-    said = [f"From {_length(data.seconds)} of speech{of}, {data.method} found {len(data.units)} units. They come {data.rate:.1f} times a second."]
-    share = sum(unit.share for unit in silent)
-    if silent:
-        said.append(f"{_some(len(silent), 'unit')} of silence cover {100 * share:.0f} % of the time." if len(silent) > 1
-                    else f"One unit of silence covers {100 * share:.0f} % of the time.")
-    if noisy:
-        said.append(f"{_some(len(noisy), 'unit')} {'sound' if len(noisy) > 1 else 'sounds'} like noise, as fricatives and bursts do.")
-    for metric, sentence in (("abx_across", "Asked which of two sounds a third one is, by another speaker,"), ("abx_within", "Asked which of two sounds of a speaker a third one is,")):
-        mine = next((row for row in rows if row.metric == metric and row.method == data.method), None)
-        others = [row for row in rows if mine and row.metric == metric and row.method not in (data.method, "chance") and _comparable(row, mine)]
-        told = []
-        for name, own in (("the best MFCC", True), ("", False)):
-            rivals = [row for row in others if row.method.startswith("mfcc") == own]
-            if mine and rivals:
-                rival = min(rivals, key=lambda row: row.value)
-                how = "less often than" if mine.value < rival.value else "more often than" if mine.value > rival.value else "as often as"
-                told.append(f"{how} {name if own else rival.method} ({number(rival.value)})")
-        if mine and told:
-            said.append(f"{sentence} they err in {number(mine.value)} of the cases, {' and '.join(told)}.")
-            break
+    said = [*of.found(data), *([verdict] if verdict else [])]
     if data.tier:
         said.append("Labels were never used to find them, only to describe them here.")
     return " ".join(said)
-
-
-def _some(count: int, noun: str) -> str:
-    small = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten", "Eleven", "Twelve")
-    return f"{small[count] if count < len(small) else count} {noun}{'' if count == 1 else 's'}"
-
-
-def _comparable(one: Row, other: Row) -> bool:
-    return all(one.conventions.get(key) == other.conventions.get(key) for key in ("context", "kind", "distance", "frames"))
 
 
 def _about(about: Any, depth: int = 0) -> list[tuple[str, Any]]:

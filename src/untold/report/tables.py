@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from untold.evaluation import scores
 from untold.evaluation.scores import Row
 
 POINTS = ("encoder", "projection", "bottleneck", "condition", "codeword_posteriors")
-PROBES = ("phone_accuracy", "speaker_accuracy", "gender_accuracy", "logmel_mse")
+PROBES = ("phone_accuracy", "character_accuracy", "speaker_accuracy", "gender_accuracy", "logmel_mse")
 WORDS = {
     "abx_across": "ABX, across speakers", "abx_within": "ABX, within speakers", "pnmi": "PNMI", "nmi": "NMI", "ari": "ARI",
     "r_value": "R value", "f1": "F1", "logmel_mse": "log-mel error", "bits_per_second": "bits per second",
     "mutual_information": "adjusted mutual information", "abx": "Telling phones apart (ABX)", "clusters": "Units against phones",
     "boundaries": "Boundaries", "nats": "Likelihood", "probes": "Probes", "bits": "What the units cost", "codewords_in_use": "codewords in use", "units_per_second": "units per second", "speaker_information": "Who speaks",
     "codec": "Sound from the units alone", "conversion": "Another speaker's voice", "codec_bits_per_second": "bits per second", "codec_abx_across": "ABX of the sound, across",
-    "codec_abx_within": "ABX of the sound, within", "f0_error": "pitch error (cents)", "mel_cepstral_distortion": "mel-cepstral distortion (dB)",
+    "codec_abx_within": "ABX of the sound, within", "cer": "character error rate", "mapped_cer": "character error rate", "per": "phone error rate", "token_to_character": "characters named right", "f0_error": "pitch error (cents)", "mel_cepstral_distortion": "mel-cepstral distortion (dB)",
     "conversion_speaker_accuracy": "named as the voice asked for", "conversion_phone_accuracy": "phones named right", "conversion_f0_error": "pitch off the voice's (cents)",
 }
 CHANCE = ("chance", "random", "uniform", "untrained")  # rows that stand last
 ORDER = ("abx", "clusters", "boundaries")  # tasks that stand first
+NONE: Mapping[str, str] = MappingProxyType({})
 LISTED = 1500  # rows of the full list
 
 
@@ -48,9 +50,9 @@ class Table:
     conventions: str = ""
 
 
-def words(name: str) -> str:
-    """A metric's or task's name in words."""
-    return WORDS.get(name, name.replace("_", " "))
+def words(name: str, own: Mapping[str, str] = NONE) -> str:
+    """A metric's or task's name in words, those of its medium first."""
+    return own.get(name) or WORDS.get(name, name.replace("_", " "))
 
 
 def read_scores(path: Path) -> list[Row]:
@@ -81,7 +83,7 @@ def _cell(row: Row, best: bool, shade: float = 0.0) -> Cell:
     return Cell(number(row.value), interval, " · ".join(part for part in note if part), best, shade)
 
 
-def comparisons(rows: Sequence[Row], ours: str) -> list[Table]:
+def comparisons(rows: Sequence[Row], ours: str, own: Mapping[str, str] = NONE) -> list[Table]:
     """A table a corpus and task: a row a method and point, a column a metric and what tells its variants apart."""
     tables = []
     corpora = list(dict.fromkeys(row.corpus for row in rows))
@@ -103,8 +105,8 @@ def comparisons(rows: Sequence[Row], ours: str) -> list[Table]:
              [_cell(found, found is best[c]) if (found := cells[method, point, seed].get(c)) else None for c in columns])
             for method, point, seed in order
         ]
-        heading = words(task) + (f": {corpus}" if len(corpora) > 1 else "")
-        tables.append(Table(heading, [(words(m), b, v) for m, b, v in columns], body, _shared(mine)))
+        heading = words(task, own) + (f": {corpus}" if len(corpora) > 1 else "")
+        tables.append(Table(heading, [(words(m, own), b, v) for m, b, v in columns], body, _shared(mine)))
     return tables
 
 
@@ -149,7 +151,7 @@ def _shared(rows: Sequence[Row]) -> str:
     return ", ".join(f"{key} {value}" for key, value in same)
 
 
-def probes(rows: Sequence[Row], ours: str) -> Table | None:
+def probes(rows: Sequence[Row], ours: str, own: Mapping[str, str] = NONE) -> Table | None:
     """The matrix of probes: a row a probe, a column a point of ours, then the best MFCC row and chance."""
     mine = [row for row in rows if row.metric in PROBES]
     points = sorted({row.point for row in mine if row.method == ours}, key=lambda p: (POINTS.index(p) if p in POINTS else len(POINTS), p))
@@ -165,7 +167,7 @@ def probes(rows: Sequence[Row], ours: str) -> Table | None:
         chance = next((r.value for r in of if r.method == "chance"), min(values))
         reach = max((abs(v - chance) for v in values), default=0.0) or 1.0
         better = of[0].better
-        body.append((words(metric), better, False, [_cell(r, False, abs(r.value - chance) / reach) if r else None for r in line]))
+        body.append((words(metric, own), better, False, [_cell(r, False, abs(r.value - chance) / reach) if r else None for r in line]))
     head = [(p.replace("_", " "), "", "") for p in points] + [(m, "", "rival") for m in rivals]
     return Table("Probes", head, body, _shared(mine))
 

@@ -17,6 +17,8 @@ import numpy as np
 
 from untold.formats._writing import write_text
 
+_WORDS = {"speaker": ("time", "long pauses", "recording", "speaks"), "scribe": ("width", "wide blanks", "line", "writes")}
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -37,10 +39,11 @@ def entropy(counts: np.ndarray) -> float:
 
 def findings(
     counts: np.ndarray | None, use: Mapping[str, float], silent_share: float | None = None,
-    speaker_bits: float | None = None, unit_bits: float | None = None,
+    speaker_bits: float | None = None, unit_bits: float | None = None, who: str = "speaker",
 ) -> list[Finding]:
-    """What the numbers say, in words: counts of each codeword over a set, nats per frame with each kind of latents, information about the speaker."""
+    """What the numbers say, in words: counts of each codeword over a set, nats per frame with each kind of latents, information about `who`."""
     out: list[Finding] = []
+    over, cause, other, does = _WORDS[who]
     if counts is not None:
         used, perplexity = int((counts > 0).sum()), math.exp(entropy(counts))
         share = counts.max() / max(1, counts.sum())
@@ -52,12 +55,12 @@ def findings(
             out.append(Finding("good", f"{used} of {len(counts)} units are in use (perplexity {perplexity:.0f})."))
         if share > 0.5:
             silence = " It is mostly silence." if silent_share is not None and silent_share > 0.5 else ""
-            out.append(Finding("bad", f"One unit covers {share:.0%} of the time.{silence} Trim long pauses, or use a larger alphabet."))
+            out.append(Finding("bad", f"One unit covers {share:.0%} of the {over}.{silence} Trim {cause}, or use a larger alphabet."))
         elif share > 0.25:
-            out.append(Finding("warning", f"The most frequent unit covers {share:.0%} of the time (long pauses do that)."))
+            out.append(Finding("warning", f"The most frequent unit covers {share:.0%} of the {over} ({cause} do that)."))
     if use:
         gain, full = use["shuffled"] - use["true"], use["zero"] - use["true"]
-        sentence = f"nats: {use['true']:.2f} with the true latents, {use['shuffled']:.2f} with another recording's, {use['zero']:.2f} with none"
+        sentence = f"nats: {use['true']:.2f} with the true latents, {use['shuffled']:.2f} with another {other}'s, {use['zero']:.2f} with none"
         if gain < 0.02 * max(1.0, abs(use["true"])) or full <= 0:
             out.append(Finding("bad", f"The decoder ignores the latents ({sentence}). Price them less, give free bits, or weaken the decoder."))
         else:
@@ -65,9 +68,9 @@ def findings(
     if speaker_bits is not None and unit_bits:
         share = speaker_bits / unit_bits
         if share > 0.15:
-            out.append(Finding("warning", f"The units follow the speaker: {speaker_bits:.2f} of {unit_bits:.2f} bits per unit tell who speaks."))
+            out.append(Finding("warning", f"The units follow the {who}: {speaker_bits:.2f} of {unit_bits:.2f} bits per unit tell who {does}."))
         else:
-            out.append(Finding("good", f"The units tell little of the speaker ({speaker_bits:.2f} of {unit_bits:.2f} bits per unit)."))
+            out.append(Finding("good", f"The units tell little of the {who} ({speaker_bits:.2f} of {unit_bits:.2f} bits per unit)."))
     return out
 
 

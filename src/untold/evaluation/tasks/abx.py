@@ -37,6 +37,8 @@ def measure(subject: Subject, corpus: Corpus, options: TaskOptions) -> list[Meas
     both kinds are made of the tier. Items outside of the corpus are dropped, and those without a frame on one of the grids
     that are compared; both are counted. Subjects without points, which only have units, are scored by `identical`.
     """
+    if getattr(corpus, "axis", "second") != "second":
+        raise UntoldError("its items are stretches of sound, and these are lines of handwriting: measure probes, clusters and recognition of them")
     sets = _item_sets(corpus, options)
     points = options.points or tuple(subject.points[:1])
     rows: list[Measured] = []

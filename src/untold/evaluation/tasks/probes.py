@@ -36,6 +36,7 @@ from untold.evaluation.probes import (
 
 BETTER = {"phone_accuracy": "higher", "character_accuracy": "higher", "speaker_accuracy": "higher", "gender_accuracy": "higher", "logmel_mse": "lower"}
 NEEDS = "features"
+READS = "tier"
 
 FRAMES = Budget(steps=400, batch=512, rate=2e-3)
 RECORDINGS = Budget(steps=200, batch=256)

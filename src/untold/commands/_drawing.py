@@ -1,9 +1,9 @@
-"""What the commands that make sound share: how it is drawn, and that what was made is kept."""
+"""What the commands that make sound or pictures share: how it is drawn, and that what was made is kept."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 def add_drawing(parser: argparse.ArgumentParser) -> None:
-    """The options of how sound is drawn."""
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the sounds")
-    parser.add_argument("--temperature", type=float, metavar="T", help="how far is drawn from what the decoder expects (frames: not at all; samples: 1)")
+    """The options of how it is drawn."""
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the sounds, or the pictures of lines")
+    parser.add_argument("--temperature", type=float, metavar="T", help="how far is drawn from what the decoder expects (frames and ink: not at all; samples: 1)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of what is drawn (0)")
 
 
@@ -30,18 +30,16 @@ def check_drawing(temperature: float | None, seed: int) -> None:
 
 
 @contextmanager
-def kept(out: Path, names: Sequence[str]) -> Iterator[list[list[np.ndarray]]]:
-    """A list of pieces for each name; joined and written as wav files at the end, and after Ctrl-C too."""
-    from untold.formats._writing import inside
-    from untold.formats.sound import write_wav
+def kept(saves: Sequence[Callable[[np.ndarray], None]]) -> Iterator[list[list[np.ndarray]]]:
+    """A list of pieces for each of `saves`; joined and handed to it at the end, and after Ctrl-C too."""
     from untold.resynthesis import joined
 
-    made: list[list[np.ndarray]] = [[] for _ in names]
+    made: list[list[np.ndarray]] = [[] for _ in saves]
 
     def write() -> None:
-        for name, pieces in zip(names, made, strict=True):
+        for save, pieces in zip(saves, made, strict=True):
             if pieces:
-                write_wav(inside(out, name, ".wav"), joined(pieces))
+                save(joined(pieces))
 
     try:
         yield made
