@@ -32,8 +32,9 @@ def test_the_best_local_maxima_are_kept() -> None:
     x = stream(torch.cat([scores[None, :, None], torch.randn(1, 12, 3)], -1), [12])
     kept = made().kept(x)[0]  # a quarter of twelve: three
     assert kept.nonzero()[:, 0].tolist() == [1, 4, 9]  # of the equal ones the first; 8 stands beside 9
-    assert made(rate=50.0).kept(x)[0].nonzero()[:, 0].tolist() == [1, 4, 7, 9]  # no more than there are maxima
-    assert made(rate=50.0, window=3).kept(x)[0].nonzero()[:, 0].tolist() == [4, 9]
+    assert made(rate=17.0).kept(x)[0].nonzero()[:, 0].tolist() == [1, 4, 7, 9]  # all maxima before anything beside them
+    assert made(rate=50.0).kept(x)[0].nonzero()[:, 0].tolist() == [1, 4, 7, 9, 11]  # no more than are apart
+    assert made(rate=50.0, window=3).kept(x)[0].nonzero()[:, 0].tolist() == [0, 4, 9]
     assert made(window=0, rate=25.0).kept(x)[0].sum() == 6
 
 
@@ -134,3 +135,29 @@ def test_the_decoder_knows_how_far_the_last_emission_is() -> None:
         last = step if tokens[step] >= 0 else last
         ago = [0.0, 0.0] if last is None else [math.exp((last - step) / fade) for fade in (2.0, 8.0)]
         assert told[step].tolist() == pytest.approx([float(tokens[step] >= 0), *ago], abs=1e-6)
+
+
+def test_the_rate_comes_of_a_score_with_few_maxima() -> None:
+    """A score that only rises has one maximum; a quarter of the positions was asked for."""
+    values = torch.randn(2, 80, 4)
+    values[..., 0] = torch.arange(80.0)
+    values[1, :, 0] = -values[1, :, 0]
+    for window in (0, 1, 2):
+        kept = made(window=window).kept(stream(values, [80, 40]))
+        assert kept.sum(1).tolist() == [20, 10]
+        for row in kept:
+            assert torch.diff(row.nonzero()[:, 0]).min() > window
+        assert not kept[1, 40:].any()
+
+
+@pytest.mark.parametrize(("scale", "shift"), [(1.0, 0.0), (20.0, -300.0)])
+def test_a_score_that_drifts_still_learns(scale: float, shift: float) -> None:
+    values = torch.randn(1, 60, 4, generator=torch.Generator().manual_seed(0))
+    values[..., 0] = values[..., 0] * scale + shift
+    values.requires_grad_()
+    coded = made()(stream(values, [60]))
+    coded.stream.values[..., :3].sum().backward()
+    assert values.grad is not None
+    assert coded.tokens is not None
+    assert values.grad[0, coded.tokens[0] >= 0, 0].abs().min() * scale > 1e-3
+    assert not values.grad[0, coded.tokens[0] < 0].any()

@@ -2,7 +2,8 @@
 
 The first dimension of what comes in is a score; the rest is quantised by `code`. In each recording by itself, latents
 whose score is the highest within `window` latents on either side are candidates, and the best of them are kept, as many
-as the wanted rate gives. Where nothing is kept there is a gap, and the decoder is told how long ago something was. Where
+as the wanted rate gives; where there are too few (a score that rises for long), what they do not silence has its own
+highest ones, and so on. Where nothing is kept there is a gap, and the decoder is told how long ago something was. Where
 something is kept, the gradient passes straight through the codeword, and through the gate by the logistic of the score;
 a gap teaches nothing: neither codewords nor their normalisation nor commitment know of latents that were not kept.
 Source: lectures 001 and 002, "Choosing where to emit".
@@ -50,7 +51,7 @@ class NonMaxSuppression(nn.Module):
     def forward(self, x: Stream, keys: Tensor | None = None) -> Coded:
         score, kept = x.values[..., 0], self.kept(x)
         coded = self.code(self._inner(x, kept), keys)
-        soft = torch.sigmoid(score / self.settings.temperature)
+        soft = torch.sigmoid(self._standard(score, x.counted) / self.settings.temperature)
         gate = kept * (1 + soft - soft.detach())
         values = torch.cat([coded.stream.values * gate[..., None], self._when(kept)], -1)
         share = (kept.sum(1) / x.lengths.clamp(min=1))[:, None].clamp(1e-9, 1 - 1e-9)
@@ -59,18 +60,39 @@ class NonMaxSuppression(nn.Module):
         return Coded(x.with_values(values), coded.losses, coded.bits * kept + where, tokens)
 
     def kept(self, x: Stream) -> Tensor:
-        """Which latents emit (batch, steps): local maxima of the score, the first of equals, the best of them in each recording."""
+        """Which latents emit (batch, steps): the best local maxima of the score in each recording, the first of equals.
+
+        Where these are fewer than wanted, those of what they leave come next: emissions are always more than `window` apart.
+        """
         score = x.values[..., 0].detach().float().masked_fill(~x.counted, -math.inf)
+        kept = torch.zeros_like(x.counted)
+        wanted = (x.lengths * (self.settings.rate / steps_a_measure(x.grid, self.settings.rate))).round().long().clamp(min=1).minimum(x.lengths)
+        while bool((missing := (wanted - kept.sum(1)).clamp(min=0)).any()):
+            found = self._best(score, missing)
+            if not bool(found.any()):
+                break
+            kept = kept | found
+            near = functional.max_pool1d(kept.float()[:, None], 2 * self.settings.window + 1, 1, self.settings.window)[:, 0] > 0
+            score = score.masked_fill(near, -math.inf)
+        return kept
+
+    def _best(self, score: Tensor, count: Tensor) -> Tensor:
+        """The `count` (batch,) highest local maxima of a score (batch, steps) that is -infinity where nothing may be."""
         steps, window = score.shape[1], self.settings.window
-        if not steps:
-            return torch.zeros_like(x.counted)
         around = functional.pad(score, (window, window), value=-math.inf).unfold(1, 2 * window + 1, 1)
         first = around.argmax(-1) == window  # argmax gives the first of equals
         candidates = score.masked_fill(~first, -math.inf)
-        wanted = (x.lengths * (self.settings.rate / steps_a_measure(x.grid, self.settings.rate))).round().long().clamp(min=1).minimum(x.lengths)
         order = candidates.argsort(dim=1, descending=True, stable=True)
         place = torch.empty_like(order).scatter_(1, order, torch.arange(steps, device=order.device).expand_as(order).contiguous())
-        return (place < wanted[:, None]) & candidates.isfinite()
+        return (place < count[:, None]) & candidates.isfinite()
+
+    @staticmethod
+    def _standard(score: Tensor, counted: Tensor) -> Tensor:
+        """Less its mean, over its deviation, in each recording: a score that drifts or grows would close the gate's gradient."""
+        known, number = score.detach() * counted, counted.sum(1, keepdim=True).clamp(min=1)
+        mean = known.sum(1, keepdim=True) / number
+        deviation = (((score.detach() - mean) * counted).square().sum(1, keepdim=True) / number).sqrt()
+        return (score - mean) / deviation.clamp(min=1e-6)
 
     def central(self, x: Stream) -> Stream:
         """What is passed on when nothing is drawn."""
