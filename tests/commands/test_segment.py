@@ -115,7 +115,7 @@ def test_a_run_is_a_codebook_of_its_own_codewords(tmp_path: Path, capsys: pytest
     monkeypatch.setenv("UNTOLD_CACHE", str(tmp_path / "cache"))
     source, run = speech(tmp_path / "source"), tmp_path / "run"
     small = ["encoder.width=24", "decoder.width=16", "batch=8", "crop=0.5", "sound=none", "input.warp=none", "target.warp=none", "bottleneck.size=12", f"bottleneck.distance={distance}"]
-    assert main(["train", "segmental", str(source), "--steps", "40", "--threads", "1", "--quiet", "--out", str(run), *(word for one in small for word in ("--set", one))]) == 0
+    assert main(["train", "segmental", str(source), "--steps", "12", "--threads", "1", "--quiet", "--out", str(run), *(word for one in small for word in ("--set", one))]) == 0
     assert main(["encode", str(run), str(source), "--point", "projection", "--quiet", "--out", str(tmp_path / "features")]) == 0
     assert main(["tokenize", str(run), str(source), "--quiet", "--out", str(tmp_path / "own")]) == 0
     price = float(Run.open(run).model().method.bottleneck.price)
