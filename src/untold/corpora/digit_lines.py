@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from functools import partial
@@ -22,6 +21,7 @@ from scipy import ndimage
 
 from untold.contract import Interval
 from untold.corpora._entry import Entry
+from untold.corpora._making import made_once
 from untold.corpora._setting import Hand, Sort, in_words, inked, set_line
 from untold.errors import unknown_name
 from untold.formats._writing import write_json
@@ -43,18 +43,7 @@ def prepare(options: Mapping[str, str], cache: Path) -> Path:
     for name in options:
         raise unknown_name("setting of digit-lines", name, ())
     folder = cache / "digit-lines" / f"form-{_FORM}"
-    if (folder / _INDEX).exists():
-        return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".making-") as work:
-        made = Path(work) / "made"
-        _make(made)
-        try:
-            made.replace(folder)
-        except OSError:
-            if not (folder / _INDEX).exists():  # another process was not faster: the disk refuses
-                raise
-    return folder
+    return made_once(folder, _INDEX, lambda work, made: _make(made))
 
 
 def recognise(root: Path) -> bool:

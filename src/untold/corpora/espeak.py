@@ -17,7 +17,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -30,6 +29,7 @@ from untold.contract import Interval
 from untold.corpora._entry import Entry
 from untold.corpora._espeak_rooms import Draw, Place, disturb
 from untold.corpora._espeak_voices import VOICES, Voice
+from untold.corpora._making import made_once
 from untold.errors import UntoldError, unknown_name
 from untold.formats._writing import write_json
 
@@ -63,18 +63,7 @@ def prepare(options: Mapping[str, str], cache: Path) -> Path:
     plan = [_FORM, version, language, rooms, repr(VOICES), [(voice.name, text) for voice, _, text in utterances]]
     key = hashlib.sha256(json.dumps(plan).encode()).hexdigest()[:16]
     folder = cache / "espeak" / f"{language}-{key}"
-    if (folder / _INDEX).exists():
-        return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".making-") as work:
-        made = Path(work) / "made"
-        _make(language, rooms, utterances, Path(work), made)
-        try:
-            made.replace(folder)
-        except OSError:
-            if not (folder / _INDEX).exists():  # another process was not faster: the disk refuses
-                raise
-    return folder
+    return made_once(folder, _INDEX, lambda work, made: _make(language, rooms, utterances, work, made))
 
 
 def recognise(root: Path) -> bool:
