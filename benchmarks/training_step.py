@@ -23,7 +23,7 @@ from untold.training.preparation import adapted_table
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("recipe", nargs="?", default="vq_vae")
+    parser.add_argument("recipe", nargs="?", default="vq_vae", help="a recipe or method that learns by gradient")
     parser.add_argument("--times", type=int, default=10)
     parser.add_argument("--precision", default="no", choices=["no", "bf16"])
     given = parser.parse_args()
@@ -32,8 +32,8 @@ def main() -> None:
     model = runs.build(method, settings, {"speaker": corpus.sides("speaker")}, 0).train()
     with tempfile.TemporaryDirectory() as folder:
         table = adapted_table(model, corpus, Path(folder) / "adapted.safetensors")
-    phase = model.method.phases()[0]
-    loader = Loader(corpus, model, phase, 0, 0, table)
+    number, phase = next((number, phase) for number, phase in enumerate(model.method.phases()) if phase.players)
+    loader = Loader(corpus, model, phase, 0, number, table)
     optimiser = torch.optim.AdamW(phase.players[0].parameters, fused=True)
 
     def learn(step: int) -> tuple[float, float]:

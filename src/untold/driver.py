@@ -5,7 +5,11 @@ A `Model` is a method with its front ends and the names behind its side indices:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from fractions import Fraction
+from functools import partial
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -13,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from untold import registry
-from untold.contract import UNKNOWN, Batch, Encodes, Features, Grid, Recording, Stage, Stream, Tokenizes, Units
+from untold.contract import UNKNOWN, Batch, Encodes, Features, Grid, Recording, Stage, Stream, Tokenizes, Units, Windows
 from untold.errors import UntoldError, unknown_name
 from untold.frontends import Excerpt, FrontEnd, adapt, read_frames
 from untold.settings import Settings
@@ -51,7 +55,7 @@ class Model(nn.Module):
     def hop(self) -> int:
         """Samples that an excerpt's start must be a multiple of: the steps of the slowest stage."""
         stride = max((s.stride for s in self.method.stages(self.method.points[0])), default=1) if isinstance(self.method, Encodes) else 1
-        return max(self._front(stream).hop for stream in self.fronts) * stride
+        return max(self._front(stream).hop for stream in self.fronts) * math.ceil(stride)
 
     def _front(self, stream: str) -> FrontEnd:
         front = self.fronts[stream]
@@ -122,28 +126,13 @@ class Model(nn.Module):
         """The steps of a point, a chunk after another: (steps, dimensions). Joined they equal the whole."""
         front = self._front(self.method.reads)
         signal = recording.signal_for(front.stream, self.name)
-        adapted = adapt(front, signal)
-        stages = self.stages(point)
-        finite = [stage for stage in stages if stage.reach != "whole"]
-        if len(finite) < len(stages):
-            finite = finite[: [stage.reach for stage in stages].index("whole")]
-        whole = [stage for stage in stages if stage not in finite]
-        frames = front.steps(signal.steps)
-
-        def read(start: int, stop: int) -> Tensor:
-            return read_frames(front, signal, start, stop, adapted)
-
-        parts = _chunked(read, frames, front.grid, finite, steps, self.device())
-        if whole:
-            grid = front.grid
-            for stage in finite:
-                grid = grid.strided(stage.stride)
-            stream = one_stream(torch.cat(list(parts)), grid)
-            with torch.no_grad():
-                for stage in whole:
-                    stream = stage.run(stream)
-            parts = iter([stream.values[0]])
-        for part in parts:
+        adapted, stages = adapt(front, signal), self.stages(point)
+        way = _Way(lambda start, stop: read_frames(front, signal, start, stop, adapted), front.steps(signal.steps), front.grid, self.device())
+        for reaches, some in groupby(stages, lambda stage: stage.reach if isinstance(stage.reach, str) else type(stage.reach)):
+            for group in [tuple(some)] if reaches is tuple else [(stage,) for stage in some]:
+                way = way.through(group)
+        whole = any(stage.reach == "whole" for stage in stages)
+        for part in way.parts(max(way.total, 1) if whole else steps):
             yield part.cpu().numpy()
 
     def features(self, recording: Recording, point: str) -> Features:
@@ -171,19 +160,63 @@ def narrowed(given: Excerpt, margin: int) -> Excerpt:
     return Excerpt(given.samples[:, cut : given.samples.shape[1] - cut], margin, given.start, given.total, given.lengths, given.shared)
 
 
-def _chunked(read: Any, frames: int, grid: Grid, stages: Sequence[Stage], steps: int, device: torch.device) -> Iterator[Tensor]:
-    """Output steps in chunks: each reads its frames and as many around them as the stages reach."""
-    stride, reach = 1, 0
-    for stage in stages:
-        assert stage.reach != "whole"
-        reach, stride = reach + max(stage.reach) * stride, stride * stage.stride
-    reach = -(-reach // stride) * stride  # so that chunks begin on a step of the output
-    outputs = -(-frames // stride)
-    for first in range(0, max(outputs, 1), steps):
-        last = min(first + steps, outputs)
-        low, high = max(0, first * stride - reach), min(frames, last * stride + reach)
-        stream = one_stream(read(low, high).to(device), grid)
+class _Way:
+    """Steps of a recording that are computed where they are asked for: `read` gives those from one place to another."""
+
+    def __init__(self, read: Callable[[int, int], Tensor], total: int, grid: Grid, device: torch.device) -> None:
+        self.read, self.total, self.grid, self.device = read, total, grid, device
+
+    def parts(self, steps: int) -> Iterator[Tensor]:
+        """All of them, so many at once; one empty part where there are none."""
+        for first in range(0, max(self.total, 1), steps):
+            yield self.read(first, min(first + steps, self.total))
+
+    def through(self, stages: Sequence[Stage]) -> _Way:
+        """The way that goes on through stages of finite reach, or through one that needs windows or the whole."""
+        reach = stages[0].reach
+        total, grid = self.total, self.grid
+        for stage in stages:
+            total, grid = -(-total // stage.stride), grid.strided(stage.stride)
+        if isinstance(reach, tuple):
+            return _Way(partial(self._around, stages), total, grid, self.device)
+        if isinstance(reach, Windows):
+            assert stages[0].stride == 1
+            return _Way(partial(self._in_windows, stages[0], list(reach.cut(self.total)), {}), total, grid, self.device)
+        return _Way(partial(self._of_whole, stages[0], []), total, grid, self.device)
+
+    def _run(self, stages: Sequence[Stage], steps: Tensor) -> Tensor:
+        stream = one_stream(steps.to(self.device), self.grid)
         with torch.no_grad():
             for stage in stages:
                 stream = stage.run(stream)
-        yield stream.values[0, first - low // stride : last - low // stride]
+        return stream.values[0]
+
+    def _around(self, stages: Sequence[Stage], first: int, last: int) -> Tensor:
+        """Each reads its steps and as many around them as the stages reach."""
+        stride, reach, coarsest = Fraction(1), Fraction(0), 1
+        for stage in stages:
+            assert isinstance(stage.reach, tuple)
+            reach, stride = reach + max(stage.reach) * stride, stride * stage.stride
+            coarsest = math.lcm(coarsest, stride.numerator)  # parts begin on a step of every stage
+        low = max(0, math.floor(first * stride - reach) // coarsest * coarsest)
+        high, begun = min(self.total, math.ceil(last * stride + reach)), int(low / stride)
+        return self._run(stages, self.read(low, high))[first - begun : last - begun]
+
+    def _in_windows(self, stage: Stage, windows: Sequence[tuple[int, int, int, int]], held: dict[int, Tensor], first: int, last: int) -> Tensor:
+        """What is kept of the windows that these steps lie in; the last window is held until another is needed."""
+        found = []
+        for number, (start, end, kept, until) in enumerate(windows):
+            if until <= first or kept >= last:
+                continue
+            if number not in held:
+                part = self._run([stage], self.read(start, end))[kept - start : until - start].clone()
+                held.clear()
+                held[number] = part
+            found.append(held[number][max(first, kept) - kept : min(last, until) - kept])
+        return torch.cat(found) if found else self._run([stage], self.read(0, 0))
+
+    def _of_whole(self, stage: Stage, held: list[Tensor], first: int, last: int) -> Tensor:
+        """A part of what it gives on everything, which is kept."""
+        if not held:
+            held.append(self._run([stage], torch.cat(list(self.parts(_CHUNK)))))
+        return held[0][first:last]

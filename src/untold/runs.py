@@ -22,7 +22,7 @@ from untold.driver import Model
 from untold.errors import UntoldError, unknown_name
 from untold.formats._writing import beside, read_json, write_json
 from untold.formats.tensors import digest, packed, read_tensors
-from untold.settings import Settings
+from untold.settings import Settings, parse_assignments
 
 _KINDS = {"method": str, "recipe": str, "settings": dict, "sides": dict, "seed": int, "source": dict, "split": dict, "planned": dict, "cost": dict}
 FORMAT = 1  # of RUN folders; raised when an older program could no longer read them
@@ -35,8 +35,32 @@ def resolve(name: str, changes: Mapping[str, Any]) -> tuple[str, Settings]:
         settings = registry.load("methods", recipe.METHOD).Settings().changed(recipe.SETTINGS)
         return recipe.METHOD, settings.changed(dict(changes))
     if name in registry.names("methods"):
-        return name, registry.load("methods", name).Settings().changed(dict(changes))
+        module = registry.load("methods", name)
+        settings = module.Settings().changed(dict(changes))
+        return name, module.resolved(settings) if hasattr(module, "resolved") else settings
     raise unknown_name("method or recipe", name, [*registry.names("methods"), *registry.names("recipes")])
+
+
+def wished(what: str, assignments: Sequence[str] = ()) -> tuple[str, dict[str, Any]]:
+    """The name and the changed settings of `NAME`, `NAME:setting=value,...`, or of `NAME:PLACE[:setting=value,...]`.
+
+    A method that is read from a place says so (`PLACE`: the setting that the place is).
+    """
+    name, _, words = what.partition(":")
+    place = place_of(name)
+    found = ""
+    if place:
+        found, colon, last = words.rpartition(":")
+        if not colon or "=" not in last or Path(words).is_dir():
+            found, last = words, ""
+        words = last
+    changes = parse_assignments([*words.split(","), *assignments] if words else list(assignments))
+    return name, {place: found, **changes} if place and found else changes
+
+
+def place_of(name: str) -> str | None:
+    """The setting that stands after the colon, of a method that is read from a place and not trained."""
+    return registry.literals("methods", name).get("PLACE") if name in registry.names("methods") else None
 
 
 def versions() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""WHAT can be measured: a RUN, a front end, a codebook on top of either, or features and units of other programs.
+"""WHAT can be measured: a RUN, a front end, a frozen checkpoint, a codebook on top of these, or features and units of other programs.
 
 Everything that can be measured of us can be measured of anyone: evaluation knows these by the same few questions.
 """
@@ -18,11 +18,13 @@ from untold.contract import Features, Grid, Recording, Units
 from untold.corpora import Corpus
 from untold.driver import Model
 from untold.errors import UntoldError, unknown_name
+from untold.formats.codebook import Codebook, read_codebook
 from untold.formats.features import FeatureFolder
 from untold.formats.units import read_units
 from untold.frontends import FrontEnd, adapt, read_frames
 from untold.settings import Choice, parse_assignments
 
+CODEBOOK = "codebook"  # the folder in a RUN that `discover` leaves where the method has no tokens
 _BLOCK = 3000  # steps that are handed on at once
 
 
@@ -115,20 +117,23 @@ class FrontEndSubject(_Read):
             yield read_frames(self.front, signal, start, min(start + _BLOCK, steps), adapted).cpu().numpy()
 
 
-class RunSubject(_Read):
-    """A trained run."""
+class ModelSubject(_Read):
+    """A method that is taken as it is: its place and its settings say all (`hf:PATH`)."""
 
-    def __init__(self, run: runs.Run, device: str) -> None:
-        self.run, self.name = run, run.name
-        self.model: Model = run.model(device)
-        self.points, self.alphabet = self.model.points, self.model.alphabet
-        seconds = run.facts["cost"].get("seconds")
-        self.minutes = float(seconds) / 60 if isinstance(seconds, int | float) else None
-        self.origin = {"run": str(run.path), "method": run.facts["method"], "recipe": run.facts.get("recipe"), "seed": run.facts["seed"]}
+    model: Model
+    origin: dict[str, Any]
+
+    def __init__(self, what: str, device: str) -> None:
+        method, settings = runs.resolve(*runs.wished(what))
+        self.name, self.model = what, runs.build(method, settings, {}, 0).to(device).eval()
+        self.points, self.alphabet, self.notes = self.model.points, self.model.alphabet, tuple(getattr(self.model.method, "notes", ()))
+        self.origin = {"method": method, "settings": settings.to_json()}
+        place = runs.place_of(method)  # moved, it is the same; which point is listed first changes none of them
+        self._makes = {key: value for key, value in settings.to_json().items() if key not in (place, "layer")}
 
     def fingerprint(self) -> str:
         """Of weights and settings, not of the data."""
-        return _digest(repr(self.run.facts["settings"]).encode(), (self.run.path / "model.safetensors").read_bytes())
+        return _digest(repr(self._makes).encode())
 
     def grid(self, point: str) -> Grid:
         """The grid of a point."""
@@ -140,9 +145,34 @@ class RunSubject(_Read):
 
     def units(self, recording: Recording) -> Units:
         """A token a step."""
-        if not self.alphabet:
+        if not self.model.alphabet:
             return super().units(recording)
         return self.model.units(recording)
+
+
+class RunSubject(ModelSubject):
+    """A trained run; where the method has no tokens, those of the codebook that `discover` left in the run."""
+
+    def __init__(self, run: runs.Run, device: str) -> None:
+        self.run, self.name = run, run.name
+        self.model = run.model(device)
+        self.points, self.alphabet, self.notes = self.model.points, self.model.alphabet, tuple(getattr(self.model.method, "notes", ()))
+        seconds = run.facts["cost"].get("seconds")
+        self.minutes = float(seconds) / 60 if isinstance(seconds, int | float) else None
+        self.origin = {"run": str(run.path), "method": run.facts["method"], "recipe": run.facts.get("recipe"), "seed": run.facts["seed"]}
+        self.book: Codebook | None = None
+        path = run.path / CODEBOOK
+        if not self.alphabet and (path / "codebook.json").exists():
+            self.book = fitting(read_codebook(path), self, path)
+            self.alphabet = len(self.book.codewords)
+
+    def fingerprint(self) -> str:
+        """Of weights and settings, not of the data."""
+        return _digest(repr(self.run.facts["settings"]).encode(), (self.run.path / "model.safetensors").read_bytes())
+
+    def units(self, recording: Recording) -> Units:
+        """A token a step."""
+        return super().units(recording) if self.book is None else nearest(self, self.book, recording)
 
 
 class FolderSubject(_Read):
@@ -159,8 +189,8 @@ class FolderSubject(_Read):
         self.origin = {"folder": str(path)}
 
     def fingerprint(self) -> str:
-        """Unknown: nobody told what made them."""
-        return ""
+        """That of what made the features, where their header tells it."""
+        return self.folder.hash if self.folder else ""
 
     def _found(self, names: Any, recording: Recording) -> str:
         for name in (recording.id, recording.id.replace("/", "_")):
@@ -195,19 +225,12 @@ class CodebookSubject(_Read):
     """Codewords on top of another subject's point: the nearest one is the token."""
 
     def __init__(self, path: Path, corpus: Corpus | None, device: str) -> None:
-        from untold.formats.codebook import read_codebook
-
         book = read_codebook(path)
         self.name, self.book = path.name, book
         if (Path(book.what) / "codebook.json").exists():
             raise UntoldError(f"{path} is a codebook of another codebook, {book.what}: that cannot be")
         self.below = open_subject(book.what, corpus=corpus, device=device)
-        if book.hash and self.below.fingerprint() and book.hash != self.below.fingerprint():
-            raise UntoldError(f"{path} was made of another {book.what} than this one (its hash differs): make the codebook again")
-        if book.point not in self.below.points:
-            raise unknown_name(f"point of {book.what}", book.point, self.below.points)
-        if book.grid != self.below.grid(book.point):
-            raise UntoldError(f"{path} was made at {book.grid.rate} steps per {book.grid.unit}, {book.what} has {self.below.grid(book.point).rate}: make the codebook again")
+        fitting(book, self.below, path)
         self.notes = () if book.hash else (f"{path} does not say what exactly it was made of (no hash): taken on trust",)
         self.points, self.minutes, self.alphabet = (book.point,), self.below.minutes, len(book.codewords)
         self.origin = {"codebook": str(path), "what": book.what, "point": book.point}
@@ -230,8 +253,25 @@ class CodebookSubject(_Read):
 
     def units(self, recording: Recording) -> Units:
         """The nearest codeword a step."""
-        tokens = np.concatenate([self.book.nearest(chunk) for chunk in self.chunks(recording, self.book.point)])
-        return Units.from_frames(tokens, len(self.book.codewords), self.grid(self.book.point), self.name)
+        return nearest(self, self.book, recording)
+
+
+def fitting(book: Codebook, below: Subject, path: Path) -> Codebook:
+    """The codebook, where it was fitted on what lies below; raises `UntoldError` that names both where it was not."""
+    ours = below.fingerprint()
+    if book.hash and ours and book.hash != ours:
+        raise UntoldError(f"{path} was made of another {book.what} ({book.hash[:12]}) than this one ({ours[:12]}; its hash differs): make the codebook again")
+    if book.point not in below.points:
+        raise unknown_name(f"point of {book.what}", book.point, below.points)
+    if book.grid != below.grid(book.point):
+        raise UntoldError(f"{path} was made at {book.grid.rate} steps per {book.grid.unit}, {book.what} has {below.grid(book.point).rate}: make the codebook again")
+    return book
+
+
+def nearest(subject: Subject, book: Codebook, recording: Recording) -> Units:
+    """The nearest codeword a step."""
+    tokens = np.concatenate([book.nearest(chunk) for chunk in subject.chunks(recording, book.point)])
+    return Units.from_frames(tokens, len(book.codewords), subject.grid(book.point), subject.name)
 
 
 def _digest(*parts: bytes) -> str:
@@ -257,6 +297,8 @@ def open_subject(what: str, *, corpus: Corpus | None = None, device: str = "cpu"
         return FolderSubject(path)
     if name in registry.names("frontends"):
         return FrontEndSubject(what, name, words, corpus, device)
+    if runs.place_of(name):
+        return ModelSubject(what, device)
     if name in registry.names("methods") or name in registry.names("recipes"):
         raise UntoldError(f"{name} is a method, and has to be trained first: untold train {name} SOURCE")
     if "/" in what or path.suffix:

@@ -14,16 +14,17 @@ from hypothesis import strategies as some
 from untold.contract import TRANSCRIPTION, Features, Grid, Interval, Recording, Units
 from untold.errors import UntoldError
 from untold.evaluation import recognition
+from untold.evaluation._eyes import Pictures, Tokens, vectors
 from untold.evaluation._options import TaskOptions
 from untold.evaluation._spread import spread
-from untold.evaluation.recognition import Budget, Tokens, best_constant, edits, fit, symbols_of, text_of, vectors
+from untold.evaluation.recognition import Budget, Recogniser, TwoWay, best_constant, edits, fit, symbols_of, text_of
 from untold.evaluation.tasks import recognition as task
 
 from . import pretended
 
 GRID = Grid("pixel", Fraction(1, 8), Fraction(4))
 WORDS = some.text("abc", max_size=7)
-SMALL = Budget(steps=50, batch=8, rate=4e-3, width=32, layers=1, recurrent=False, drop=0.0)
+SMALL = Budget(steps=60, batch=8, rate=4e-3, width=32, layers=1, recurrent=False, drop=0.0, guessed=0.3)
 
 
 def by_recursion(one: str, other: str) -> int:
@@ -181,6 +182,42 @@ def test_a_line_alone_reads_as_it_does_in_a_padded_batch(recurrent, rate):
     for row, length, alone in zip(together.values, together.lengths, net.read(given), strict=True):
         np.testing.assert_allclose(row[: int(length)], alone, atol=1e-5)
     assert float(1 / net.grid.rate) == pytest.approx(4, abs=1)  # pixels between outputs, whatever comes in
+
+
+def test_a_picture_alone_reads_as_it_does_in_a_padded_batch_and_is_varied_in_training_only():
+    rng = np.random.default_rng(1)
+    given = [rng.uniform(size=(n, 32)).astype(np.float32) for n in (9, 31, 2)]
+    grid = Grid("pixel", Fraction(1, 2), Fraction(1))
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        net = Recogniser(Pictures(grid, 32, 16), ["a"], Budget(steps=1, width=16))
+    together = recognition._stream(given, grid)
+    net(together)  # batch normalisation begins
+    with torch.no_grad():
+        said = net.eval()(together)
+    assert said.lengths.tolist() == [net.eyes.outputs(len(line)) for line in given] == [5, 16, 1]
+    for row, length, alone in zip(said.values, said.lengths, net.read(given), strict=True):
+        np.testing.assert_allclose(row[: int(length)], alone, atol=1e-5)
+    assert (said.grid.rate, said.grid.first) == (Fraction(1, 4), 2)
+    bent = [net.eyes.varied(together, np.random.default_rng(seed)) for seed in range(20)]
+    wide = [varied.values.shape[1] for varied in bent]
+    assert 24 <= min(wide) < 31 < max(wide) <= 39
+    assert all(int(varied.lengths.max()) == varied.values.shape[1] for varied in bent)
+    assert np.std([float(varied.values[1].mean()) for varied in bent]) > 0.01
+
+
+def test_the_way_back_is_turned_round_by_each_length():
+    """Against packed sequences, which are exact and slow."""
+    torch.manual_seed(0)
+    ours, lengths = TwoWay(6), torch.tensor([5, 3, 1])
+    theirs = torch.nn.LSTM(6, 3, batch_first=True, bidirectional=True)
+    theirs.load_state_dict({**ours.forth.state_dict(), **{f"{name}_reverse": value for name, value in ours.back.state_dict().items()}})
+    x = recognition._stream([np.random.default_rng(i).normal(size=(int(n), 6)).astype(np.float32) for i, n in enumerate(lengths)], GRID)
+    packed = torch.nn.utils.rnn.pack_padded_sequence(x.values, lengths, batch_first=True)
+    wanted, _ = torch.nn.utils.rnn.pad_packed_sequence(theirs(packed)[0], batch_first=True)
+    found = ours(x).values
+    for row, other, length in zip(found, wanted, lengths, strict=True):
+        torch.testing.assert_close(row[:length], other[:length])
 
 
 def test_outputs_lie_where_the_inputs_do():

@@ -16,13 +16,28 @@ from untold.corpora import Corpus, open_source
 from untold.driver import Model
 from untold.settings import Settings
 
+from .. import checkpoints
+
 # settings that make a method small enough for a test; a method that needs none is taken as it is
 SMALL = {
     "autoencoder": {"encoder": {"width": 24, "dense": 1}, "decoder": {"width": 16}, "condition_dimensions": 12, "batch": 4, "crop": 0.5},
     "wavenet": {"decoder": {"channels": 16, "skips": 16, "layers": 4, "cycles": 1, "head": 16}, "batch": 4, "crop": 0.1, "sides": ["speaker"]},
+    "masked_units": {"components": [8, 6], "rounds": 2, "frames": 600, "passes": 3, "batch": 4, "crop": 0.6, "encoder": {"width": 16, "layers": 2, "heads": 2, "window": 6, "kernel": 3}},
+    "cpc": {"encoder": {"width": 16}, "context_dimensions": 16, "predictor": "transformer", "heads": 2, "steps": 3, "first_step": 2, "drawn": 12, "batch": 4, "crop": 0.5, "warm_up": 5},
+    "wav2vec": {"encoder": {"width": 12}, "bottleneck": {"dimensions": 12}, "context_dimensions": 12, "context_layers": 2, "steps": 3, "drawn": 12, "batch": 4, "crop": 0.5, "warm_up": 5},
+    "masked_reconstruction": {"encoder": {"width": 16, "layers": 2, "heads": 2, "window": 6, "kernel": 3}, "decoder": {"width": 16}, "batch": 4, "crop": 0.6, "starts": 0.1, "span": 4},
     "mixture": {"components": 8, "frames": 600, "passes": 4, "batch": 4, "crop": 0.5},
 }
-BOTTLENECKS = {"vq": {"size": 16, "dimensions": 8}, "gaussian": {"dimensions": 8}, "identity": {"dimensions": 8}, "segmental": {"size": 16, "dimensions": 8}, "nms": {"code": {"size": 16, "dimensions": 8}}, "two_rates": {"fast": {"size": 8, "dimensions": 4}, "slow": {"size": 4, "dimensions": 4}}}
+BOTTLENECKS = {"vq": {"size": 16, "dimensions": 8}, "gaussian": {"dimensions": 8}, "identity": {"dimensions": 8}, "segmental": {"size": 16, "dimensions": 8}, "nms": {"code": {"size": 16, "dimensions": 8}}, "two_rates": {"fast": {"size": 8, "dimensions": 4}, "slow": {"size": 4, "dimensions": 4}}, "gumbel": {"size": 16, "dimensions": 8}, "product": {"code": {"size": 6, "dimensions": 4}}}
+
+# methods once more, with other parts than their usual ones
+AGAIN = {
+    "cpc-waveform": ("cpc", {"input": "waveform", "predicted": "heard", "encoder": {"name": "strides", "width": 12}, "context": "lstm", "predictor": "linear", "negatives": "same_speaker", "crop": 0.2}),
+    "cpc-aligned": ("cpc", {"aligned": 2, "negatives": "anywhere", "predicted": "heard"}),
+    "wav2vec-waveform": ("wav2vec", {"input": "waveform", "predicted": "heard", "encoder": {"name": "strides", "width": 12, "dense": 1}, "crop": 0.2, "batch": 3}),
+    "vq_wav2vec-gumbel": ("wav2vec", {"bottleneck": {"name": "product", "code": {"size": 6, "dimensions": 4}}}),
+    "vq_wav2vec-kmeans": ("wav2vec", {"bottleneck": {"name": "product", "code": {"name": "vq", "codebook": "gradient", "size": 6, "dimensions": 4}}}),
+}
 
 # the autoencoder on lines: the same method, other parts
 LINES = {
@@ -48,7 +63,9 @@ class Case:
 
     def model(self, corpus: Corpus, seed: int = 0) -> Model:
         sides = {side: corpus.sides(side) for side in getattr(self.settings, "sides", ())}
-        return runs.build(self.name, self.settings, sides, seed)
+        place = runs.place_of(self.name)  # of a method that is read from a checkpoint
+        settings = self.settings.changed({place: str(checkpoints.tiny())}) if place else self.settings
+        return runs.build(self.name, settings, sides, seed)
 
 
 def cases() -> dict[str, Case]:
@@ -56,15 +73,19 @@ def cases() -> dict[str, Case]:
     out = {}
     for name in registry.names("methods"):
         settings = registry.load("methods", name).Settings().changed(SMALL.get(name, {}))
-        if hasattr(settings, "bottleneck"):
+        if name == "autoencoder":
             for bottleneck in registry.names("bottlenecks"):
                 chosen = {"bottleneck": {"name": bottleneck, **BOTTLENECKS.get(bottleneck, {})}}
                 out[f"{name}-{bottleneck}"] = Case(name, settings.changed(chosen))
         else:
             out[name] = Case(name, settings)
+    for name, (method, more) in AGAIN.items():
+        out[name] = Case(method, registry.load("methods", method).Settings().changed(SMALL[method]).changed(more))
     for name, (decoder, bottleneck, more) in ON_LINES.items():
         settings = registry.load("methods", "autoencoder").Settings().changed({**LINES, **more, "decoder": decoder, "bottleneck": {"name": name.partition("-")[0], **bottleneck}})
         out[f"lines-{name}"] = Case("autoencoder", settings, "lines")
+    parts = {**SMALL["masked_reconstruction"], "input": LINES["input"], "target": LINES["target"], "decoder": COLUMN, "crop": 96.0}
+    out["lines-masked_reconstruction"] = Case("masked_reconstruction", registry.load("methods", "masked_reconstruction").Settings().changed(parts), "lines")
     return out
 
 

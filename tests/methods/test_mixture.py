@@ -10,6 +10,7 @@ import torch
 from untold.contract import Batch, Encodes, Fits, Stream, Tokenizes, total
 from untold.errors import UntoldError
 from untold.frontends._frontend import sound_grid
+from untold.layers import posteriors
 from untold.methods import mixture
 
 GRID = sound_grid(160)
@@ -62,7 +63,7 @@ def test_posteriors_sum_to_one_and_their_roots_have_length_one():
 
 def test_smoothing_is_one_two_one_with_the_ends_repeated():
     x = Stream(torch.tensor([[[4.0], [8.0], [0.0], [99.0]]]), torch.tensor([3]), torch.tensor([[True, True, True, False]]), GRID)
-    assert mixture.smooth(x).values[0, :3, 0].tolist() == [5.0, 5.0, 2.0]
+    assert posteriors.smooth(x).values[0, :3, 0].tolist() == [5.0, 5.0, 2.0]
 
 
 def test_alone_equals_in_a_padded_batch_and_chunks_the_whole():

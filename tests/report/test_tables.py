@@ -9,7 +9,7 @@ import pytest
 
 from untold.errors import UntoldError
 from untold.report.curves import read_curves
-from untold.report.tables import comparisons, probes, read_scores
+from untold.report.tables import WORDS, comparisons, probes, read_scores, words
 
 
 @pytest.fixture(name="run")
@@ -63,3 +63,9 @@ def test_curves_have_their_units_and_survive_half_a_line(run: Path) -> None:
     assert curves["reconstruction"].unit == "nats per frame" and curves["reconstruction"].last == "81"
     assert curves["perplexity"].begin == "0" and curves["perplexity"].end == "19"
     assert curves["perplexity"].path.startswith("M0.0 ") and curves["perplexity"].path.count("L") == 19
+
+
+@pytest.mark.parametrize("metric", ["cer", "mapped_cer", "per", "token_to_character", "rate_error", "alignment_error", "alignment_hits", "bits_per_pixel", "units_per_line"])
+def test_what_is_measured_of_lines_has_a_plain_name_of_its_own(metric: str) -> None:
+    assert metric in WORDS
+    assert [words(name) for name in WORDS].count(words(metric)) == 1

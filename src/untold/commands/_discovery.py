@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from untold.commands import _health, _scoring
+from untold.commands import _health, _kmeans, _scoring
 from untold.commands._instruments import INSTRUMENTS
 from untold.commands._terminal import Terminal
 from untold.commands.tokenize import write_units
@@ -19,6 +19,7 @@ from untold.evaluation import scores
 from untold.evaluation._axes import AXES
 from untold.evaluation._measuring import Remembering
 from untold.evaluation._options import TaskOptions
+from untold.formats.codebook import write_codebook
 from untold.formats.picture import as_written
 from untold.formats.units import read_units
 from untold.report import page
@@ -26,20 +27,23 @@ from untold.report.data import PageData
 from untold.report.gather import gather
 from untold.resynthesis import Resynthesis
 from untold.runs import Run, versions
-from untold.subjects import RunSubject, Subject, open_subject
+from untold.subjects import CODEBOOK, RunSubject, Subject, open_subject
 from untold.training.monitors import Finding
 
 _LONGEST = {"second": 8, "pixel": 1600}  # of a recording that is converted for the page
 _NARROW = 1024  # dimensions
+_POINTS = 6  # that are judged without being asked for
 _LABELLED = 400  # recordings that are scored against labels: more would only make the wait longer
 
 
 class Discovery:
     """One finished training, and what is made of it."""
 
-    def __init__(self, run: Run, corpus: Corpus, terminal: Terminal, device: str) -> None:
+    def __init__(self, run: Run, corpus: Corpus, terminal: Terminal, device: str, size: int | None = None) -> None:
         self.run, self.corpus, self.terminal, self.device = run, corpus, terminal, device
         self.subject = RunSubject(run, device)
+        if not self.subject.alphabet and self.subject.points:
+            self._cluster(size)
         self.model: Model = self.subject.model
         self.tools = INSTRUMENTS[corpus.axis]
         self.labelled: Corpus = corpus  # with the places of characters, where they can be found
@@ -56,8 +60,7 @@ class Discovery:
             write_units(self.subject, self.corpus, self.run.path / "units", ["jsonl"], self.terminal, alone=True)
             units = read_units(self.run.path / "units" / "units.jsonl")
         else:
-            way = " (untold codebook makes some of its features)" if self.subject.points else ""
-            self.absent.append(f"Units: {self.subject.name} has none{way}.")
+            self.absent.append(f"Units: {self.subject.name} has none.")
         (self.run.path / "scores.csv").unlink(missing_ok=True)
         self._judge()
         nats = {row.conventions["latents"]: row.value for row in self.rows if row.method == self.subject.name and "latents" in row.conventions}
@@ -73,6 +76,13 @@ class Discovery:
         self.run.facts["cost"]["after_training_seconds"] = round(time.monotonic() - begun, 1)
         self.run.write()
         self.terminal.result(str(self.run.path / "report.html") if units else str(self.run.path))
+
+    def _cluster(self, size: int | None) -> None:
+        """Codewords of its first point, for a method that has no tokens; they stay in the run."""
+        path, point = self.run.path / CODEBOOK, self.subject.points[0]
+        book = _kmeans.fit(self.subject, str(self.run.path), point, self.corpus, size or _kmeans.usual_size(self.subject, point, self.corpus), self.run.facts["seed"], self.terminal)
+        write_codebook(path, book)
+        self.subject = RunSubject(self.run, self.device)
 
     # scores ------------------------------------------------------------------------------------------------------
 
@@ -122,16 +132,25 @@ class Discovery:
         if self.run.facts["method"] != "mixture":
             rivals.append(self._mixture())
         for task in tools.features:
-            self._measure((task,), ours, judged, self._narrow(judged) if task == "probes" else self.subject.points, **said)
+            self._measure((task,), ours, judged, self._narrow(judged) if task == "probes" else self._judged_points(), **said)
             for number, rival in enumerate(rivals):
                 if task != "probes" or number in tools.probed:  # of MFCC with and without normalisation, which hides who speaks
                     self._measure((task,), rival, judged, **(said if rival.minutes else {}))
         for subject in [s for s in (self.subject, *rivals) if s.alphabet]:
             self._measure(tools.units, Remembering(subject), judged, **said)
 
+    def _judged_points(self) -> tuple[str, ...]:
+        """All points, or the first of many: each layer of a deep network is computed anew."""
+        points = self.subject.points
+        if len(points) <= _POINTS:
+            return points
+        line = f"Points but {points[0]}: {len(points)} take their time; ask for them (untold evaluate, --points all)."
+        self.absent += [line] if line not in self.absent else []
+        return points[:1]
+
     def _narrow(self, judged: Corpus) -> list[str]:
         """The points of few dimensions: probes of the others take longer than all the rest."""
-        wide = {point: self.subject.features(judged[0], point).values.shape[1] for point in self.subject.points}
+        wide = {point: self.subject.features(judged[0], point).values.shape[1] for point in self._judged_points()}
         for point, dimensions in wide.items():
             if dimensions > _NARROW:
                 self.absent.append(f"Probes at {point}: {dimensions} dimensions take their time; ask for them (untold evaluate, --tasks probes --points {point}).")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from untold.errors import UntoldError
+from untold.errors import UntoldError, UsageError, unknown_name
 
 if TYPE_CHECKING:
     from untold.commands._terminal import Terminal
@@ -22,6 +23,24 @@ def add_training(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of everything drawn at random (0)")
     parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with a run that was stopped")
     parser.add_argument("--set", action="append", default=[], metavar="K=V", dest="set", help="change a setting, such as bottleneck.size=256")
+
+
+def add_point(parser: argparse.ArgumentParser) -> None:
+    """The options of commands that read features at a point."""
+    parser.add_argument("--point", metavar="NAME", help="where to read (the first that WHAT lists)")
+    parser.add_argument("--layer", type=int, metavar="N", help="short for --point layerN")
+
+
+def chosen_point(what: str, points: Sequence[str], point: str | None, layer: int | None) -> str:
+    """The point that is asked for by name or as a layer, the first where neither is; one that is not there is an error."""
+    if point is not None and layer is not None:
+        raise UsageError(f"--point {point} and --layer {layer}: give one of them")
+    chosen = point if layer is None else f"layer{layer}"
+    if chosen is None:
+        chosen = points[0] if points else ""
+    if chosen not in points:
+        raise unknown_name(f"point of {what}", chosen, points)
+    return chosen
 
 
 def machine(device: str, threads: int | None) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from untold.commands._options import add_training, default_out, machine, opened, processes, where_to
 from untold.commands._terminal import Terminal
-from untold.settings import parse_assignments
+from untold.errors import UntoldError
 
 if TYPE_CHECKING:
     from untold.runs import Run
@@ -22,18 +22,20 @@ DEFAULTS = {"audio": "mixture", "line": "lines"}  # whichever wins at ten minute
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The words of the command line."""
     parser.add_argument("source", metavar="SOURCE", help="recordings or lines of handwriting: a folder, or a corpus by name (espeak and digit-lines are embedded)")
-    parser.add_argument("--method", metavar="NAME", help="a method or recipe, settings after a colon (mixture for sound, lines for handwriting)")
+    parser.add_argument("--method", metavar="NAME", help="a method, a recipe or hf:PATH, settings after a colon (mixture for sound, lines for handwriting)")
+    parser.add_argument("--size", type=int, metavar="K", help="codewords of k-means, for a method without units of its own (100)")
     add_training(parser)
 
 
 def run(
     source: str, *, out: Path | None = None, method: str | None = None, minutes: float | None = None, steps: int | None = None,
-    seed: int = 0, resume: Path | None = None, set: list[str] | tuple[str, ...] = (), force: bool = False,  # noqa: A002
+    size: int | None = None, seed: int = 0, resume: Path | None = None, set: list[str] | tuple[str, ...] = (), force: bool = False,  # noqa: A002
     device: str = "auto", threads: int | None = None, limit: int | None = None, quiet: bool = False,
 ) -> Run:
     """Trains, tokenises, scores and writes the page; gives the RUN. Budget: the recipe's, or 10 minutes."""
     from untold.commands._discovery import Discovery
-    from untold.runs import resolve
+    from untold.commands.codebook import check_size
+    from untold.runs import build, place_of, resolve, wished
     from untold.training import session
     from untold.training.processes import is_first
 
@@ -44,11 +46,18 @@ def run(
     if method is None:  # what it is tells which method: nothing else can be said before it is read
         corpus = opened(source, terminal, limit=limit)
         method = DEFAULTS[corpus.medium.name]
-    name, _, words = method.partition(":")
-    changes = parse_assignments([*words.split(","), *set] if words else list(set))
-    resolve(name, changes)
+    name, changes = wished(method, set)
+    chosen = resolve(name, changes)
+    if size is not None:
+        check_size(size)
+        if build(*chosen, {}, 0).alphabet:
+            raise UntoldError(f"--size {size}: {name} has units of its own, how many is a setting of it (--set)")
     default = session.usual_minutes(name)
     wanted_steps, wanted_minutes = session.budget(steps, minutes, default, seed)
+    if place_of(name):
+        if steps is not None or minutes is not None:
+            terminal.say(f"note: {name} is taken as it is, nothing is trained: --steps and --minutes are not needed")
+        wanted_steps = wanted_minutes = None
     wish = session.Wish(name, changes, seed, wanted_steps, wanted_minutes)
     if corpus is None:
         corpus = opened(source, terminal, limit=limit)
@@ -56,5 +65,5 @@ def run(
     made = session.begin(wish, corpus, folder, resume=resume is not None, force=force, command=session.command_line())
     session.perform(made, wish, corpus, terminal, where)
     if is_first():
-        Discovery(made, corpus, terminal, where).finish()
+        Discovery(made, corpus, terminal, where, size).finish()
     return made

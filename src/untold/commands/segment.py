@@ -52,8 +52,9 @@ def run(
     machine(device, threads)
     terminal = Terminal(quiet)
     folder, book = FeatureFolder(features, limit=limit), _book(Path(codebook))
-    if book.grid.rate != folder.grid.rate:
-        raise UntoldError(f"{codebook} was made at {book.grid.rate} steps per {book.grid.unit}, {features} has {folder.grid.rate}: they do not belong together")
+    _check_fits(book, Path(codebook), folder)
+    if not (book.hash and folder.hash):
+        terminal.say(f"note: {features if book.hash else codebook} does not say what exactly it was made of (no hash): that they belong together is taken on trust")
     a_recording = folder.grid.unit == "pixel"
     if rate is not None:
         most = _amount(folder, folder.ids(), False) * float(folder.grid.rate) / max(1, len(folder.ids())) if a_recording else folder.grid.rate
@@ -92,6 +93,35 @@ def run(
     return out
 
 
+def _check_fits(book: Codebook, path: Path, folder: FeatureFolder) -> None:
+    """Raises `UntoldError` that names both, where codewords were not fitted on such features."""
+    apart = "they do not belong together"
+    if book.grid.rate != folder.grid.rate or book.grid.unit != folder.grid.unit:
+        raise UntoldError(f"{path} was made at {book.grid.rate} steps per {book.grid.unit}, {folder.path} has {folder.grid.rate} per {folder.grid.unit}: {apart}")
+    if folder.dimensions not in (None, book.codewords.shape[1]):
+        raise UntoldError(f"{path} holds codewords of {book.codewords.shape[1]} dimensions, {folder.path} features of {folder.dimensions}: {apart}")
+    if not (book.hash and folder.hash):
+        return
+    if book.hash != folder.hash:
+        raise UntoldError(f"{path} was fitted on {book.what} ({book.hash[:12]}), {folder.path} was made by {_maker(folder)} ({folder.hash[:12]}): {apart}")
+    if book.point != folder.point:
+        raise UntoldError(f"{path} was fitted on {book.what} at {book.point}, {folder.path} holds {folder.point}: {apart}")
+
+
+def _maker(folder: FeatureFolder) -> str:
+    """What made features, in a few words."""
+    told = folder.made_by
+    if isinstance(told, dict):
+        settings = told.get("settings")
+        if isinstance(settings, dict) and "path" in settings:
+            return f"{told.get('method')}:{settings['path']}"
+        front = told.get("frontend")
+        if isinstance(front, dict):
+            return f"{front.get('name')}:" + ",".join(f"{k}={v}" for k, v in front.items() if k != "name")
+        told = told.get("run") or told.get("codebook") or told.get("folder") or told
+    return str(told)[:80]
+
+
 def _book(path: Path) -> Codebook:
     """A codebook DIR, or what a RUN chooses among: its own codewords, normalisation and distance."""
     import numpy as np
@@ -99,10 +129,14 @@ def _book(path: Path) -> Codebook:
 
     from untold.formats.codebook import Codebook, read_codebook
     from untold.runs import Run
+    from untold.subjects import CODEBOOK, RunSubject
 
     if not (path / "run.json").exists():
         return read_codebook(path)
-    model = Run.open(path).model()
+    run = RunSubject(Run.open(path), "cpu")
+    if run.book is not None:
+        return read_codebook(path / CODEBOOK)
+    model = run.model
     code: Any = getattr(model.method, "bottleneck", None)
     if not hasattr(code, "codewords"):
         raise UntoldError(f"{path} has no table of codewords: make one with 'untold codebook {path} SOURCE --size K --out DIR'")
@@ -114,7 +148,7 @@ def _book(path: Path) -> Codebook:
             slope = one - shift
         words = code.codewords.detach().numpy()
     distance = "squared" if getattr(code, "squared", True) else "plain"
-    return Codebook(words, path.name, "projection", model.grid("projection"), "dimension", distance, "", -shift / slope, 1 / slope)
+    return Codebook(words, path.name, "projection", model.grid("projection"), "dimension", distance, run.fingerprint(), -shift / slope, 1 / slope)
 
 
 def _runs(tokens: np.ndarray) -> int:

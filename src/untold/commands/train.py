@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from untold.commands._options import add_training, default_out, machine, opened, processes, where_to
 from untold.commands._terminal import Terminal
-from untold.settings import parse_assignments
+from untold.errors import UntoldError
 
 if TYPE_CHECKING:
     from untold.runs import Run
@@ -29,7 +29,7 @@ def run(
 ) -> Run:
     """Trains and gives the RUN; see `untold train --help` for the options. Budget: 10 minutes unless told."""
     from untold.commands import _health
-    from untold.runs import resolve
+    from untold.runs import place_of, resolve, wished
     from untold.subjects import RunSubject
     from untold.training import session
     from untold.training.processes import is_first
@@ -38,8 +38,9 @@ def run(
     processes(where)
     terminal = Terminal(quiet or not is_first())
     wanted_steps, wanted_minutes = session.budget(steps, minutes, session.usual_minutes(name), seed)
-    name, _, words = name.partition(":")
-    changes = parse_assignments([*words.split(","), *set] if words else list(set))
+    name, changes = wished(name, set)
+    if place_of(name):
+        raise UntoldError(f"{name} is not trained: take it as it is (untold encode, codebook, evaluate {name}:PATH SOURCE; untold discover SOURCE --method {name}:PATH)")
     wish = session.Wish(name, changes, seed, wanted_steps, wanted_minutes, precision)
     resolve(name, changes)  # mistakes in words come before the reading of recordings
     corpus = opened(source, terminal, limit=limit)

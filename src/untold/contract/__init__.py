@@ -40,6 +40,7 @@ from untold.contract._flow import (
     Stream,
     Unit,
     Units,
+    Windows,
 )
 
 __all__ = [
@@ -76,5 +77,6 @@ __all__ = [
     "Tokenizes",
     "Unit",
     "Units",
+    "Windows",
     "total",
 ]

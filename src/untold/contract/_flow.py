@@ -43,9 +43,9 @@ class Grid:
             return "sample" if self.rate >= _SAMPLES else "frame"
         return "column" if self.unit == "pixel" else "step"
 
-    def strided(self, stride: int) -> Grid:
-        """The grid whose step j stands for the steps `stride` j ... `stride` j + `stride` - 1 of this one."""
-        return Grid(self.unit, self.rate / stride, self.first + Fraction(stride - 1, 2) / self.rate)
+    def strided(self, stride: int | Fraction) -> Grid:
+        """The grid whose step j stands for the steps `stride` j ... `stride` j + `stride` - 1 of this one, or for a share of one."""
+        return Grid(self.unit, self.rate / stride, self.first + Fraction(stride - 1) / (2 * self.rate))
 
 
 @dataclass(frozen=True)
@@ -296,17 +296,40 @@ class Bottleneck(Protocol):
 
 
 @dataclass(frozen=True)
+class Windows:
+    """How a stage that looks at all it is given reads what is long: in windows of `steps`, two of which share 2 `margin`.
+
+    What is no longer than a window is one. Else windows begin at 0, `steps` - 2 `margin`, ..., the last one ends with the
+    recording; of each the `margin` steps at a cut are left out (of the last: all that the one before gave).
+    """
+
+    steps: int
+    margin: int
+
+    def cut(self, total: int) -> Iterator[tuple[int, int, int, int]]:
+        """Each window of `total` steps: where it begins and ends, and the steps that are kept of it. Those are 0 ... `total` - 1."""
+        kept = 0
+        while kept < total:
+            start = max(0, min(kept - self.margin, total - self.steps))
+            end = min(total, start + self.steps)
+            until = total if end == total else end - self.margin
+            yield start, end, kept, until
+            kept = until
+
+
+@dataclass(frozen=True)
 class Stage:
     """One step from point to point: `run` maps a Stream to a Stream.
 
     `reach` is how many input steps to the left and right of the `stride` steps under an output step it looks at, or
-    `whole`. Chunked with that reach it gives what it gives on the whole.
+    `whole`. Chunked with that reach it gives what it gives on the whole. With `Windows` (and a stride of 1) what it gives
+    on the whole is what it gives in these windows. A stride of 1/2 gives two steps for each.
     """
 
     point: str
     run: StageFunction
-    reach: tuple[int, int] | Literal["whole"] = (0, 0)
-    stride: int = 1
+    reach: tuple[int, int] | Literal["whole"] | Windows = (0, 0)
+    stride: int | Fraction = 1
 
 
 class StageFunction(Protocol):

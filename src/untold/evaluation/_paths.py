@@ -1,7 +1,6 @@
 """The likeliest path of a recogniser that must say a text: connectionist temporal classification, exactly (Viterbi).
 
 A path holds the symbols of the text in order, a blank or nothing between them, a blank where two neighbours are the same.
-Without blanks each symbol lasts until the next begins, and two that are the same may touch.
 """
 
 from __future__ import annotations
@@ -14,15 +13,15 @@ import numpy as np
 BLANK = 0  # the class of the blank
 
 
-def best_path(scores: np.ndarray, text: Sequence[int] | np.ndarray, blanks: bool = True, near: np.ndarray | None = None) -> np.ndarray:
+def best_path(scores: np.ndarray, text: Sequence[int] | np.ndarray, near: np.ndarray | None = None) -> np.ndarray:
     """Which symbol of the text each step says (steps,) int64: its place in it, or -1 for the blank.
 
     `scores` (steps, classes) are logarithms, `text` the classes of its symbols; `near` (steps, symbols) is added to those of
     each symbol at each step: where it is believed to lie. Raises `ValueError` where the text needs
-    more steps than there are: one a symbol and, with blanks, one between two that are the same.
+    more steps than there are: one a symbol and one between two that are the same.
     """
     symbols = np.asarray(text, np.int64)
-    steps, least = len(scores), needed(symbols) if blanks else max(1, len(symbols))
+    steps, least = len(scores), needed(symbols)
     if steps < least:
         raise ValueError(f"{len(symbols)} symbols need {least} steps, there are {steps}")
     classes = np.full(2 * len(symbols) + 1, BLANK, np.int64)
@@ -31,15 +30,13 @@ def best_path(scores: np.ndarray, text: Sequence[int] | np.ndarray, blanks: bool
     if near is not None:
         emitted[:, 1::2] += near
     skips = np.zeros(len(classes), np.bool_)  # a symbol may follow the one before it without a blank unless it is the same
-    skips[3::2] = (symbols[1:] != symbols[:-1]) | (not blanks)
-    if not blanks:
-        emitted[:, ::2] = -np.inf
+    skips[3::2] = symbols[1:] != symbols[:-1]
     states = _states(emitted, skips)
     return np.where(states % 2 == 1, states // 2, -1)
 
 
 def needed(text: Sequence[int] | np.ndarray) -> int:
-    """The fewest steps in which a text can be said with blanks where they must be."""
+    """The fewest steps in which a text can be said."""
     symbols = np.asarray(text, np.int64)
     return max(1, len(symbols) + int((symbols[1:] == symbols[:-1]).sum()))
 

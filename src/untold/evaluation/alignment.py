@@ -1,9 +1,11 @@
 """Where the characters of a transcribed line lie: the likeliest path of a recogniser that must say the text (forced alignment).
 
 The likeliest path of connectionist temporal classification is found exactly (`evaluation._paths`), with a belief beside: a
-character lies near where usual widths and the gaps between words put it (`evaluation._spread`), so that a recogniser that
-reads badly does no harm. The steps of its blanks
-go half to the symbol before and half to the one behind, so that a boundary lies in the middle of its gap.
+character lies near where usual widths and the gaps between words put it (`evaluation._spread`). A recogniser that cannot
+read, of too few lines, does no harm: then that belief is all there is. The steps of its blanks go half to the symbol
+before and half to the one behind.
+
+Boundaries then settle where there is the least ink (`evaluation._settling`).
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,19 +25,23 @@ import numpy as np
 from untold.contract import Grid, Interval, Recording
 from untold.corpora import Corpus, cache_folder, held_out
 from untold.errors import UntoldError
+from untold.evaluation._eyes import Pictures
 from untold.evaluation._paths import best_path, needed
+from untold.evaluation._settling import Told, settled, usual
 from untold.evaluation._spread import ink_of, spread
-from untold.evaluation.recognition import Budget, Recogniser, believed, drawn, edits, fit, symbols_of, text_of, vectors
+from untold.evaluation.recognition import Budget, Recogniser, believed, drawn, edits, fit, symbols_of, text_of
 from untold.formats._writing import beside
 from untold.frontends import FrontEnd, read_frames
 from untold.settings import Choice
 
 ALIGNED = "characters (aligned by ctc)"  # the name of the tier
-VERSION = 1  # of the aligner: another number makes everything anew
+VERSION = 2  # of the aligner: another number makes everything anew
 FEWEST = 20  # transcribed lines that teach
 _MOST = 2000  # lines that teach, where there are more
 _JUDGED = 200  # lines that the aligner is judged on
-_BUDGET = Budget(steps=2000, batch=4, width=128, layers=3, recurrent=False, drop=0.1, rounds=6)
+_WORST = 0.6  # error rate above which the recogniser is not asked where characters lie: the first guess knows better
+_COLUMNS = 2  # that the recogniser reads to a step
+_BUDGET = Budget(steps=1200, guessed=0.1)
 
 Over = Callable[[Iterable[Any], int, str], Iterable[Any]]
 
@@ -148,32 +155,40 @@ def _made(whole: Corpus, over: Over, training: Over, say: Callable[[str], None],
     ids = list(whole.ids())
     pupils = [pupils[i] for i in drawn([ids[i] for i in pupils], _MOST)]
     say(f"{len(texts)} lines have texts without places: a recogniser is trained on {len(pupils)} of them, to align all (some minutes, once)")
-    lines = [_read(front, whole[i]) for i in pupils]
-    said = [symbols_of(texts[i]) for i in pupils]
-    net = fit(
-        vectors(lines, front.grid, _BUDGET.width), lines, said, spread(said, [ink_of(whole[i], 1) for i in pupils]), seed, _BUDGET,
+    every = {i: symbols_of(texts[i]) for i in numbers}
+    guesses = dict(zip(numbers, spread(list(every.values()), [ink_of(whole[i], 1) for i in numbers]), strict=True))
+    lines, said = [_read(front, whole[i]) for i in pupils], [every[i] for i in pupils]
+
+    reader = fit(
+        partial(Pictures, front.grid, front.dimensions, _BUDGET.width), lines, said, [guesses[i] for i in pupils], seed, _BUDGET,
         lambda steps: training(steps, _BUDGET.steps, "training the aligner"),
     )
-    del lines
-    judged = {sorted(judges)[i] for i in drawn([ids[i] for i in sorted(judges)], _JUDGED)}
-    found, wrong, length, left = {}, 0, 0, 0
-    every = [symbols_of(texts[i]) for i in numbers]
-    guesses = spread(every, [ink_of(whole[i], 1) for i in numbers])
-    for number, symbols, guess in over(zip(numbers, every, guesses, strict=True), len(numbers), "aligning"):
+
+    judged = [sorted(judges)[i] for i in drawn([ids[i] for i in sorted(judges)], _JUDGED)]
+    heard = [(every[i], reader.text(scores)) for i, scores in zip(judged, reader.read(_read(front, whole[i]) for i in judged), strict=True)]
+    length = sum(len(symbols) for symbols, _ in heard)
+    cer = sum(edits(*pair) for pair in heard) / length if length else None
+
+    def told(number: int, line: np.ndarray) -> Told | None:
+        (scores,) = reader.read([line])
+        found = _edges(reader, scores, every[number], guesses[number])
+        if found is not None and cer is not None and cer > _WORST:
+            found = guesses[number] * len(scores)
+        return None if found is None else (np.minimum(found * _COLUMNS, len(line)), every[number], line.sum(1))
+
+    shift = usual(one for i, line in zip(pupils, lines, strict=True) if (one := told(i, line)) is not None)
+    found = {}
+    for number in over(numbers, len(numbers), "aligning"):
         recording = whole[number]
-        (scores,) = net.read([_read(front, recording)])
-        places = _placed(net, scores, symbols, guess, recording.signal.steps)
-        if places is None:
-            left += 1
-        else:
-            found[recording.id] = places, symbols
-        if number in judged:
-            wrong, length = wrong + edits(symbols, net.text(scores)), length + len(symbols)
+        one = told(number, _read(front, recording))
+        if one is not None:
+            found[recording.id] = in_columns(settled(one, shift), front.grid, recording.signal.steps), every[number]
+    left = len(numbers) - len(found)
     if left:
         say(f"{left} lines are too narrow for their texts and stay without places")
     about = {
         "seconds": round(time.monotonic() - begun, 1), "taught": len(pupils), "judged": len(judged), "aligned": len(found),
-        "too_narrow": left, "cer": wrong / length if length else None,
+        "too_narrow": left, "cer": cer,
     }
     return Places(found, about)
 
@@ -188,8 +203,9 @@ def _judges(whole: Corpus, numbers: Sequence[int]) -> set[int]:
     return {i for i, held in zip(numbers, out, strict=True) if held}
 
 
-def _placed(net: Recogniser, scores: np.ndarray, symbols: Sequence[str], guess: np.ndarray, width: int) -> list[int] | None:
-    """Columns at which symbols begin, and the end; None where the line has too few steps. What the recogniser never saw is any symbol."""
+def _edges(net: Recogniser, scores: np.ndarray, symbols: Sequence[str], guess: np.ndarray) -> np.ndarray | None:
+    """Edges (symbols + 1,) of symbols in steps, near those of a guess; None where there are too few steps. What the
+    recogniser never saw is any symbol."""
     index = {symbol: i + 1 for i, symbol in enumerate(net.symbols)}
     other: int = scores.shape[1]
     text: list[int] = [index.get(symbol, other) for symbol in symbols]
@@ -197,7 +213,7 @@ def _placed(net: Recogniser, scores: np.ndarray, symbols: Sequence[str], guess: 
         return None
     wide = np.c_[scores, np.logaddexp.reduce(scores[:, 1:], axis=1)]
     near = believed((guess[:-1] + guess[1:]) / 2 * len(scores), len(scores))
-    return in_columns(edges(best_path(wide, text, near=near), len(text)), net.grid, width)
+    return edges(best_path(wide, text, near=near), len(text))
 
 
 def in_columns(places: np.ndarray, grid: Grid, width: int) -> list[int]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,14 @@ from untold.errors import UntoldError
 from untold.formats._writing import beside, read_json, write_json
 from untold.formats.features import read_grid
 
+_AT_ONCE = 1 << 20  # steps x codewords: what stays near to the processor
+
 
 @dataclass(frozen=True)
 class Codebook:
     """Codewords (K, dimensions) float32 of the features `what` gives at `point`, after `normalisation` (none, or mean and
-    scale of each dimension). `distance` is `plain` or `squared`; `hash` of the extractor is empty where nobody told."""
+    scale of each dimension). `distance` is `plain` or `squared`; `hash` of the extractor is empty where nobody told; `fitted`
+    is what a person may want to know of the fit: source, frames, seed."""
 
     codewords: np.ndarray
     what: str
@@ -30,6 +34,7 @@ class Codebook:
     hash: str = ""
     mean: np.ndarray | None = None
     scale: np.ndarray | None = None
+    fitted: Mapping[str, Any] = field(default_factory=dict)
 
     def normalised(self, values: np.ndarray) -> np.ndarray:
         """Features (steps, dimensions) in the space of the codewords."""
@@ -39,9 +44,13 @@ class Codebook:
 
     def nearest(self, values: np.ndarray) -> np.ndarray:
         """Tokens (steps,) int64 of features (steps, dimensions); ties to the lowest."""
-        x = self.normalised(values).astype(np.float32)
-        distance = np.square(self.codewords).sum(1) - 2 * x @ self.codewords.T
-        return distance.argmin(1).astype(np.int64)
+        out, rows = np.empty(len(values), np.int64), max(16, _AT_ONCE // len(self.codewords))
+        turned, squares = np.ascontiguousarray(self.codewords.T), np.square(self.codewords).sum(1) / 2
+        for start in range(0, len(values), rows):
+            near = self.normalised(values[start : start + rows]).astype(np.float32, copy=False) @ turned
+            near -= squares
+            near.argmax(1, out=out[start : start + rows])
+        return out
 
 
 def write_codebook(folder: Path, book: Codebook) -> None:
@@ -54,6 +63,7 @@ def write_codebook(folder: Path, book: Codebook) -> None:
     write_json(folder / "codebook.json", {
         "what": book.what, "point": book.point, "rate": str(book.grid.rate), "first": str(book.grid.first), "axis": book.grid.unit,
         "size": len(book.codewords), "normalisation": book.normalisation, "distance": book.distance, "hash": book.hash,
+        "fitted": dict(book.fitted),
     })
 
 
@@ -78,9 +88,15 @@ def read_codebook(folder: Path) -> Codebook:
         raise UntoldError(f"{folder / 'codebook.json'}: distance {said.get('distance')!r}: plain or squared expected")
     if mean is None and said.get("normalisation", "none") != "none":
         raise UntoldError(f"{folder}: normalised by {str(said['normalisation'])[:40]!r}, and no 'mean' and 'scale' to do so with")
+    if mean is not None and said.get("normalisation", "dimension") == "none":
+        raise UntoldError(f"{folder}: 'mean' and 'scale' are there, and codebook.json says normalisation 'none': which of them holds? Make the codebook again")
+    size = said.get("size", len(words))
+    if size != len(words):
+        raise UntoldError(f"{folder}: codebook.json tells of {str(size)[:20]} codewords, codebook.safetensors holds {len(words)}: they do not belong together")
     grid = read_grid(said, folder / "codebook.json")
+    fitted = said.get("fitted")
     return Codebook(
         words.astype(np.float32), said["what"], said["point"], grid, str(said.get("normalisation", "none")),
-        said.get("distance", "squared"), str(said.get("hash") or ""), mean, scale,
+        said.get("distance", "squared"), str(said.get("hash") or ""), mean, scale, fitted if isinstance(fitted, dict) else {},
     )
 

@@ -35,12 +35,13 @@ _TORCH = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 
 @dataclass(frozen=True)
 class Header:
-    """What `features.json` says: the grid, the point, the dimensions (None: not said) and what made them."""
+    """What `features.json` says: the grid, the point, the dimensions (None: not said), what made them and its hash (empty: not said)."""
 
     grid: Grid
     point: str
     dimensions: int | None
     made_by: Any
+    hash: str = ""
 
 
 def read_header(folder: Path | str) -> Header:
@@ -60,7 +61,7 @@ def read_header(folder: Path | str) -> Header:
         raise UntoldError(f"{path}: point = {str(point)[:40]!r}: a name expected")
     if dimensions is not None and (type(dimensions) is not int or dimensions < 1):
         raise UntoldError(f"{path}: dimensions = {str(dimensions)[:40]!r}: a whole number of at least 1 expected")
-    return Header(read_grid(said, path), point, dimensions, said.get("made_by", ""))
+    return Header(read_grid(said, path), point, dimensions, said.get("made_by", ""), str(said.get("hash") or ""))
 
 
 def read_grid(said: dict[str, Any], where: Path | str) -> Grid:
@@ -106,12 +107,8 @@ class FeatureFolder:
             refuse_pickles(self.path)
             raise UntoldError(f"{path} holds no .npy files: one a recording expected, steps x dimensions")
         header = read_header(self.path)
-        self.grid, self.point, self.dimensions, self.made_by = (
-            header.grid,
-            header.point,
-            header.dimensions,
-            header.made_by,
-        )
+        self.grid, self.point, self.dimensions = header.grid, header.point, header.dimensions
+        self.made_by, self.hash = header.made_by, header.hash
 
     def ids(self) -> tuple[str, ...]:
         """The recordings' ids, sorted."""
@@ -218,9 +215,9 @@ class FeatureWriter:
     `features.json` is written with the first recording.
     """
 
-    def __init__(self, folder: Path | str, grid: Grid, point: str, made_by: Any) -> None:
+    def __init__(self, folder: Path | str, grid: Grid, point: str, made_by: Any, fingerprint: str = "") -> None:
         self.folder = Path(folder)
-        self.grid, self.point, self.made_by = grid, point, made_by
+        self.grid, self.point, self.made_by, self.fingerprint = grid, point, made_by, fingerprint
         self._dimensions: int | None = None
 
     def write(self, identity: str, chunks: Iterable[np.ndarray]) -> int:
@@ -255,6 +252,8 @@ class FeatureWriter:
             "point": self.point,
             "made_by": self.made_by,
         }
+        if self.fingerprint:
+            said["hash"] = self.fingerprint
         if self.grid.unit != "second":
             said["axis"] = self.grid.unit
         write_json(self.folder / HEADER_NAME, said)

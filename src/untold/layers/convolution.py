@@ -22,24 +22,26 @@ def masked(values: Tensor, lengths: Tensor) -> Tensor:
 
 
 class Convolution(nn.Module):
-    """A convolution over steps, centred, zeros beyond the ends: (batch, steps, in) -> (batch, ceil(steps/stride), out).
+    """A convolution over steps, zeros beyond the ends: (batch, steps, in) -> (batch, ceil(steps/stride), out).
 
-    An even kernel (with an even stride) is centred between the steps under its output, so that output j stands for
-    inputs stride j ... stride j + stride - 1. `reach` is how many steps it sees beyond those, on either side.
+    Output j stands for inputs stride j ... stride j + stride - 1. It is centred on them, for which kernel and stride are
+    both odd or both even, or sees `left` steps before them: kernel - stride for one that hears nothing of what comes.
+    `reach` is how many steps it sees beyond those, on the side where it sees more.
     """
 
-    def __init__(self, dimensions: int, out: int, kernel: int = 3, stride: int = 1) -> None:
+    def __init__(self, dimensions: int, out: int, kernel: int = 3, stride: int = 1, left: int | None = None) -> None:
         super().__init__()
-        if (kernel - stride) % 2:
+        if left is None and (kernel - stride) % 2:
             raise ValueError("kernel and stride must both be odd or both even to be centred")
-        self.kernel, self.stride, self.reach = kernel, stride, (kernel - stride) // 2
+        self.kernel, self.stride, self.left = kernel, stride, (kernel - stride) // 2 if left is None else left
+        self.reach = max(self.left, kernel - stride - self.left)
         self.weights = nn.Conv1d(dimensions, out, kernel, stride)
 
     def forward(self, x: Stream) -> Stream:
         values = masked(x.values, x.lengths)
         steps = -(-values.shape[1] // self.stride)
-        right = (steps - 1) * self.stride + self.kernel - self.reach - values.shape[1]
-        values = functional.pad(values.transpose(1, 2), (self.reach, right))
+        right = (steps - 1) * self.stride + self.kernel - self.left - values.shape[1]
+        values = functional.pad(values.transpose(1, 2), (self.left, right))
         values = self.weights(values).transpose(1, 2)
         if self.stride == 1:
             return x.with_values(values)

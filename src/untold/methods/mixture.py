@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from untold import settings
 from untold.contract import Batch, Phase, Stage, Stream
 from untold.errors import UntoldError
-from untold.layers import random
+from untold.layers import posteriors, random
 from untold.layers.across import gathered
 from untold.layers.gaussians import DiagonalMixture
 from untold.settings import Choice, choice, setting
@@ -96,7 +96,7 @@ class Mixture(nn.Module):
 
     def stages(self, point: str) -> tuple[Stage, ...]:
         """The way from the stream `input` to a point."""
-        way = (Stage("soft", self.soft), Stage("posteriors", smooth, (1, 1)), Stage("root_posteriors", root))
+        way = posteriors.way(self.soft)
         return way[: [stage.point for stage in way].index(point) + 1]
 
     def soft(self, x: Stream) -> Stream:
@@ -115,23 +115,6 @@ class Mixture(nn.Module):
     def lookup(self, tokens: Tensor) -> Tensor:
         """Tokens (batch, steps) -> means (batch, steps, dimensions), 0 where there is no token."""
         return self.mixture.means[tokens.clamp(min=0)] * (tokens >= 0)[..., None]
-
-
-def smooth(x: Stream) -> Stream:
-    """(1, 2, 1) / 4 over three steps; the first and the last stand in for what lies beyond them."""
-    values = x.values
-    if values.shape[1] == 0:
-        return x
-    last = (x.lengths - 1).clamp(min=0)[:, None]
-    following = torch.minimum(torch.arange(1, values.shape[1] + 1, device=values.device)[None], last)
-    right = values.gather(1, following[..., None].expand_as(values))
-    left = torch.cat([values[:, :1], values[:, :-1]], 1)
-    return x.with_values((left + 2 * values + right) / 4)
-
-
-def root(x: Stream) -> Stream:
-    """Square roots."""
-    return x.with_values(x.values.sqrt())
 
 
 def inputs(settings: Settings) -> dict[str, Choice]:

@@ -20,7 +20,9 @@ WORDS = {
     "mutual_information": "adjusted mutual information", "abx": "Telling phones apart (ABX)", "clusters": "Units against phones",
     "boundaries": "Boundaries", "nats": "Likelihood", "probes": "Probes", "bits": "What the units cost", "codewords_in_use": "codewords in use", "units_per_second": "units per second", "speaker_information": "Who speaks",
     "codec": "Sound from the units alone", "conversion": "Another speaker's voice", "codec_bits_per_second": "bits per second", "codec_abx_across": "ABX of the sound, across",
-    "codec_abx_within": "ABX of the sound, within", "cer": "character error rate", "mapped_cer": "character error rate", "per": "phone error rate", "token_to_character": "characters named right", "f0_error": "pitch error (cents)", "mel_cepstral_distortion": "mel-cepstral distortion (dB)",
+    "codec_abx_within": "ABX of the sound, within", "cer": "character error rate", "mapped_cer": "character error rate of named units", "per": "phone error rate of named units", "token_to_character": "characters named right", "f0_error": "pitch error (cents)", "mel_cepstral_distortion": "mel-cepstral distortion (dB)",
+    "rate_error": "how far the number of units is off", "bits_per_pixel": "bits per pixel of width", "units_per_line": "units per line",
+    "alignment": "The aligner itself, where places are exact", "alignment_error": "boundaries off by, pixels", "alignment_hits": "boundaries within 8 pixels",
     "conversion_speaker_accuracy": "named as the voice asked for", "conversion_phone_accuracy": "phones named right", "conversion_f0_error": "pitch off the voice's (cents)",
 }
 CHANCE = ("chance", "random", "uniform", "untrained")  # rows that stand last

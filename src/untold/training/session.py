@@ -97,8 +97,9 @@ def _check_alphabet(settings: Any, corpus: Pieces, chosen: np.ndarray) -> None:
     step = 0.01 if data.medium.unit == "second" else 1.0
     frames = data.length / step
     inner = getattr(getattr(settings, "bottleneck", None), "settings", None)
-    size = getattr(settings, "components", None) or getattr(inner, "size", None)
-    if size and size > frames:
+    size = getattr(settings, "components", None) or getattr(inner, "size", None) or 0
+    size = max(size) if isinstance(size, tuple) else size
+    if size > frames:
         raise UntoldError(f"an alphabet of {size} is larger than the data ({frames:.0f} frames of {step:g} {data.medium.unit}): use a smaller one or more recordings")
 
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from untold.contract import Grid, Recording, Score
 from untold.errors import UntoldError
+from untold.evaluation._eyes import Tokens, vectors
 from untold.evaluation._groups import Measured, measured, ratio, resampled
 from untold.evaluation._options import TaskOptions
 from untold.evaluation._spread import ink_of, spread
@@ -26,21 +27,19 @@ from untold.evaluation.probes import train_part
 from untold.evaluation.recognition import (
     Budget,
     Recogniser,
-    Tokens,
     best_constant,
     drawn,
     edits,
     fit,
     symbols_of,
     text_of,
-    vectors,
 )
 
 BETTER = {"cer": "lower"}
 NEEDS = "features"
 
 TAUGHT = 200  # labelled lines
-BUDGET = Budget(steps=400, rate=4e-3, width=160, layers=3, recurrent=False)
+BUDGET = Budget(steps=600, rate=4e-3, layers=1, guessed=0.2)
 _FEWEST = 10  # lines that teach
 _MOST_NUMBERS = 1 << 27  # of the features that teach (512 MiB)
 
@@ -133,7 +132,7 @@ def _row(lines: _Lines, options: TaskOptions, point: str, told: Sequence[Sequenc
         "split": lines.by, "characters": str(int(lengths.sum())), "unseen": f"{unseen} characters", "form": f"NFC {unicodedata.unidata_version}",
     }
     if not method:
-        conventions |= {"recogniser": f"convolutions {BUDGET.layers} x {BUDGET.width}", "steps": str(BUDGET.steps)}
+        conventions |= {"recogniser": f"{BUDGET.layers} convolution and recurrent, {BUDGET.width}", "steps": str(BUDGET.steps)}
     return measured(
         "recognition", "cer", point, "lower", ratio(groups, wrong, lengths, what), conventions, draws=options.draws, seed=options.seed, method=method
     )

@@ -1,0 +1,262 @@
+"""Masked prediction of hidden units: a network names the cluster of frames that it cannot hear, and of those that it can.
+
+    minimise  - mean over masked t of log p(c_t | what is seen)  -  seen x mean over seen t of log p(c_t | what is seen)
+
+c_t is the component of a mixture of Gaussians of target frame t. The target has the length of the vocal tract undone;
+the input is warped at random, so that the network learns to hear through it: at use nothing is estimated. Rounds: the
+next mixture is of the frozen network's own outputs, and another network learns to name its components. Points: the
+posteriors of components (of each frame, smoothed), their roots, and each layer of the encoder. Source: Hsu et al.
+2021 (HuBERT), arXiv 2106.07447, sections II and III; the teacher is the `mixture` in place of k-means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from untold import encoders, settings
+from untold.contract import Batch, Loss, Phase, Player, Stage, Stream
+from untold.errors import UntoldError
+from untold.layers import posteriors, random
+from untold.layers.across import gathered
+from untold.layers.gaussians import DiagonalMixture
+from untold.layers.masking import refuse_long, shown, spans
+from untold.settings import Choice, choice, setting
+
+CAPABILITIES = ("Learns", "Encodes", "Tokenizes")
+_SALT = 0x3E0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(settings.Settings):
+    input: Choice = choice("frontends", "mfcc", normalise="file", warp="random", help="what the network hears")
+    target: Choice = choice("frontends", "mfcc", normalise="file", warp="file", help="the frames whose clusters it names")
+    encoder: Choice = choice("encoders", "transformer", help="frames -> vectors")
+    components: tuple[int, ...] = setting((256,), help="clusters of each teacher: Gaussians; the first are the alphabet")
+    rounds: int = setting(1, low=1, high=20, help="times that a network learns; from the second on, clusters of the one before")
+    clustered: int = setting(2, low=0, high=100, help="the layer whose outputs the next round clusters; 0: what it says of components")
+    frames: int = setting(300_000, low=1, high=1 << 40, help="frames that a pass of clustering sees")
+    passes: int = setting(20, low=1, high=10_000, help="passes of EM")
+    later_passes: int = setting(8, low=1, high=10_000, help="passes of EM in the second round and after: each hears the frozen network")
+    variance_floor: float = setting(0.01, low=1e-8, high=1e8, help="least variance of a component")
+    soft: float = setting(0.0, low=0.0, high=100.0, help="targets are shares: what log-likelihoods are multiplied by before the softmax; 0: the likeliest component alone")
+    smoothed: int = setting(0, low=0, high=100, help="times that the teacher's log-likelihoods are smoothed over three frames, (1, 2, 1) / 4, before a component is chosen")
+    starts: float = setting(0.05, low=0.0, high=1.0, help="how often a step begins a masked span")
+    span: int = setting(10, low=1, high=10_000, help="steps of a masked span")
+    seen: float = setting(1.0, low=0.0, high=1e3, help="weight of the steps that are not masked")
+    scale: float = setting(0.8, low=0.0, high=100.0, help="what logits are multiplied by before the softmax, at use")
+    smoothing: int = setting(2, low=0, high=100, help="times that posteriors are smoothed over three frames, at use")
+    crop: float = setting(3.2, low=0.05, high=3600.0, help="seconds of a training example")
+    batch: int = setting(32, low=1, high=65536, help="examples a step")
+    learning_rate: float = setting(1e-3, low=0.0, high=1.0, help="of AdamW")
+    weight_decay: float = setting(0.01, low=0.0, high=10.0, help="of AdamW")
+    constant: float = setting(0.5, low=0.0, high=1.0, help="share of a round before the rate falls linearly to zero")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.components or any(type(size) is not int or not 2 <= size <= 65536 for size in self.components):
+            raise UntoldError(f"components = {self.components!r}: one or more sizes of 2 to 65536 expected (clusters of each teacher)")
+
+
+class Network(nn.Module):
+    """An encoder and, for each teacher, what it says of the `labels` frames of a step."""
+
+    def __init__(self, encoder: Any, dimensions: int, labels: int, components: Sequence[int]) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.labels = labels
+        self.hidden = nn.Parameter(torch.zeros(dimensions))  # what stands where nothing is shown
+        self.heads = nn.ModuleList(nn.Linear(self.encoder.dimensions, labels * size) for size in components)
+
+    def logits(self, x: Tensor) -> list[Tensor]:
+        """(batch, steps, width) -> for each teacher (batch, steps, labels, components)."""
+        return [head(x).unflatten(-1, (self.labels, -1)) for head in self.heads]
+
+
+class Clusters(nn.Module):
+    """The mixtures of one round's teachers."""
+
+    begun: Tensor
+
+    def __init__(self, components: Sequence[int], dimensions: int, variance_floor: float) -> None:
+        super().__init__()
+        self.mixtures = nn.ModuleList(DiagonalMixture(size, dimensions, variance_floor) for size in components)
+        self.register_buffer("begun", torch.zeros((), dtype=torch.bool))
+
+
+@dataclass(frozen=True)
+class Clustering:
+    """The clustering of round `number`, as something that `Fits`: EM for each teacher's mixture."""
+
+    method: MaskedUnits
+    number: int
+
+    @torch.no_grad()
+    def statistics(self, batch: Batch) -> dict[str, Tensor]:
+        """Sums for each teacher's mixture, objective and count of all. The very first batch is where the means begin."""
+        x, clusters = self.method.clustered(batch, self.number), self.method.clusters[self.number]
+        frames = x.values[x.counted].float()
+        if not clusters.begun:
+            every = gathered(frames)
+            for place, mixture in enumerate(clusters.mixtures):
+                lots = gathered(random.uniform(batch.keys, (x.values.shape[1],), _SALT + 1 + place)[x.counted])
+                if len(every) < len(mixture.weights):
+                    raise UntoldError(f"components = {len(mixture.weights)}: there are only {len(every)} frames to begin from, take fewer components")
+                mixture.begin(every[lots.argsort(stable=True)[: len(mixture.weights)]], every)
+            clusters.begun.fill_(True)
+        out: dict[str, Tensor] = {}
+        for place, mixture in enumerate(clusters.mixtures):
+            for key, value in mixture.statistics(frames).items():
+                if key in ("objective", "count"):
+                    out[key] = out[key] + value if place else value
+                else:
+                    out[f"{place}/{key}"] = value
+        return out
+
+    @torch.no_grad()
+    def update(self, total: Mapping[str, Tensor]) -> None:
+        """The M step of each."""
+        for place, mixture in enumerate(self.method.clusters[self.number].mixtures):
+            mixture.update({key.partition("/")[2]: value for key, value in total.items() if key.startswith(f"{place}/")})
+
+
+class MaskedUnits(nn.Module):
+    """Streams `input` and `target`; steps at the encoder's rate."""
+
+    reads = "input"
+
+    def __init__(self, settings: Settings, fronts: Mapping[str, Any], sides: Mapping[str, int]) -> None:
+        super().__init__()
+        self.settings, source, target = settings, fronts["input"], fronts["target"]
+        if settings.rounds > 1 and source.dimensions != target.dimensions:
+            raise UntoldError(f"rounds = {settings.rounds}: the network of a round reads the target for the next, so input ({source.dimensions} dimensions) and target ({target.dimensions}) must have the same dimensions")
+        sizes = settings.components
+        networks, clusters = [], []
+        for number in range(settings.rounds):
+            encoder = settings.encoder.build(source.dimensions)
+            names = tuple(getattr(encoder, "points", ()))
+            if settings.clustered > len(names) and settings.rounds > 1:
+                raise UntoldError(f"clustered = {settings.clustered}: the encoder has {len(names)} layers to cluster")
+            inner = encoder.dimensions if settings.clustered else sizes[0]
+            networks.append(Network(encoder, source.dimensions, encoder.stride if number == 0 else 1, sizes))
+            clusters.append(Clusters(sizes, target.dimensions if number == 0 else inner, settings.variance_floor))
+        refuse_long(settings.span, float(source.grid.rate / encoder.stride) * settings.crop)
+        self.networks: Any = nn.ModuleList(networks)
+        self.clusters: Any = nn.ModuleList(clusters)
+        self.alphabet = sizes[0]
+        self.points = ("root_posteriors", "posteriors", *encoders.points(encoder))
+        self.told: dict[str, float] = {}
+
+    # training ----------------------------------------------------------------------------------------------------
+
+    def phases(self) -> Sequence[Phase]:
+        given, out = self.settings, []
+        crop = Fraction(given.crop).limit_denominator(16000)
+        for number, network in enumerate(self.networks):
+            name = "" if number == 0 else f" {number + 1}"
+            out.append(Phase(f"clusters{name}", given.batch, crop, fit=Clustering(self, number), passes=given.later_passes if number else given.passes, frames=given.frames))
+            player = Player(str(number), tuple(network.parameters()), given.learning_rate, given.weight_decay, (0.9, 0.98), clip=5.0, warm_up=100, constant=given.constant)
+            out.append(Phase(f"masked{name}", given.batch, crop, players=(player,)))
+        return out
+
+    def losses(self, batch: Batch, player: str) -> dict[str, Loss]:
+        given, number, x = self.settings, int(player), batch.streams["input"]
+        network = self.networks[number]
+        stride = network.encoder.stride
+        steps = -(-x.values.shape[1] // stride)
+        hidden = spans(batch.keys, steps, given.starts, given.span, _SALT)
+        heard = network.encoder(shown(x, hidden, stride, network.hidden))
+        targets, counted = self.targets(batch, number)
+        losses, right = {}, 0.0
+        parts = {"masked": counted & hidden[..., None], "seen": counted & ~hidden[..., None]}
+        logits = network.logits(heard.values)
+        for place, (said, target) in enumerate(zip(logits, targets, strict=True)):
+            nats = functional.cross_entropy(said.flatten(0, 2), target.flatten(0, 2), reduction="none").unflatten(0, counted.shape)
+            name = "" if place == 0 else f"_{given.components[place]}"
+            for part, where in parts.items():
+                weight = (1.0 if part == "masked" else given.seen) / len(logits)
+                losses[f"{part}{name}"] = Loss((nats * where).sum(), where.sum(), "nats per label", weight)
+        with torch.no_grad():
+            best = targets[0] if targets[0].dim() == 3 else targets[0].argmax(-1)
+            right = float(((logits[0].argmax(-1) == best) & parts["masked"]).sum() / parts["masked"].sum().clamp(min=1))
+        self.told = {"masked_accuracy": right}
+        return losses
+
+    def report(self) -> dict[str, float]:
+        """How often the likeliest component of a masked frame is the teacher's, in the last batch."""
+        return self.told
+
+    @torch.no_grad()
+    def targets(self, batch: Batch, number: int) -> tuple[list[Tensor], Tensor]:
+        """For each teacher components (batch, steps, labels), or their shares in a further dimension; which labels count."""
+        x = self.clustered(batch, number)
+        labels = self.networks[number].labels
+        short = -x.values.shape[1] % labels
+        counted = functional.pad(x.counted, (0, short))
+        found = []
+        with torch.autocast(x.values.device.type, enabled=False):
+            for mixture in self.clusters[number].mixtures:
+                named = x.with_values(mixture.log_likelihoods(x.values.float()))
+                for _ in range(self.settings.smoothed):
+                    named = posteriors.smooth(named)
+                scores = functional.pad(named.values, (0, 0, 0, short)).unflatten(1, (-1, labels))
+                found.append(torch.softmax(self.settings.soft * scores, -1) if self.settings.soft else scores.argmax(-1))
+        return found, counted.unflatten(1, (-1, labels))
+
+    def clustered(self, batch: Batch, number: int) -> Stream:
+        """What round `number` clusters: target frames, or what the network of the round before makes of them."""
+        x = batch.streams["target"]
+        if number == 0:
+            return x
+        network = self.networks[number - 1]
+        for stage in encoders.way(network.encoder):
+            x = stage.run(x)
+            if self.settings.clustered and stage.point == network.encoder.points[self.settings.clustered - 1]:
+                return x
+        return x.with_values(network.logits(x.values)[0].mean(-2))
+
+    # reading -----------------------------------------------------------------------------------------------------
+
+    def stages(self, point: str) -> tuple[Stage, ...]:
+        """The way from the stream `input` to a point, through the network of the last round."""
+        encoder = self.networks[-1].encoder
+        way = (*encoders.way(encoder), *posteriors.way(self.said, self.networks[-1].labels, self.settings.smoothing))
+        return way[: [stage.point for stage in way].index(point) + 1]
+
+    def said(self, x: Stream) -> Stream:
+        """Posteriors (batch, labels, all teachers' components), softened, of each label of each step; they sum to one."""
+        logits = self.networks[-1].logits(x.values)
+        shares = torch.cat([torch.softmax(self.settings.scale * one, -1) for one in logits], -1).flatten(1, 2) / len(logits)
+        labels = self.networks[-1].labels
+        counted = x.counted.repeat_interleave(labels, 1)
+        return Stream(shares, x.lengths * labels, counted, x.grid.strided(Fraction(1, labels)))
+
+    def token_stages(self) -> tuple[Stage, ...]:
+        """The way from the stream `input` to tokens (batch, steps, 1)."""
+        return (*self.stages("encoder"), Stage("tokens", self.likeliest))
+
+    def likeliest(self, x: Stream) -> Stream:
+        """The likeliest of the first teacher's components (batch, steps, 1) int64, -1 beyond the lengths."""
+        tokens = torch.softmax(self.networks[-1].logits(x.values)[0], -1).mean(-2).argmax(-1)
+        return x.with_values(tokens.masked_fill(~x.counted, -1)[..., None])
+
+    def lookup(self, tokens: Tensor) -> Tensor:
+        """Tokens (batch, steps) -> means of what was clustered (batch, steps, dimensions), 0 where there is no token."""
+        means: Tensor = self.clusters[-1].mixtures[0].means
+        return means[tokens.clamp(min=0)] * (tokens >= 0)[..., None]
+
+
+def inputs(settings: Settings) -> dict[str, Choice]:
+    """The front ends that the method wants, by the name of their stream."""
+    return {"input": settings.input, "target": settings.target}
+
+
+def build(settings: Settings, fronts: Mapping[str, Any], sides: Mapping[str, int]) -> MaskedUnits:
+    """The method on its front ends; sides are not used."""
+    return MaskedUnits(settings, fronts, sides)

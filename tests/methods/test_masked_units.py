@@ -1,0 +1,168 @@
+"""Masked units: what is named, what counts, what rounds leave alone, and what is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from untold.contract import Batch, Encodes, Learns, Stream, Tokenizes
+from untold.driver import Model
+from untold.errors import UntoldError
+from untold.frontends._frontend import sound_grid
+from untold.methods import masked_reconstruction, masked_units
+from untold.methods.masked_units import MaskedUnits
+
+GRID = sound_grid(160)
+SMALL: dict[str, Any] = {"components": [8], "encoder": {"width": 16, "layers": 2, "heads": 2, "window": 6, "kernel": 3}, "batch": 4}
+
+
+def build(**values: Any) -> MaskedUnits:
+    torch.manual_seed(0)
+    settings = masked_units.Settings().changed({**SMALL, **values})
+    method = Model("masked_units", settings, {}).method
+    assert isinstance(method, MaskedUnits)
+    return method
+
+
+def batch(lengths: tuple[int, ...] = (120, 87), first: int = 0) -> Batch:
+    draw = torch.Generator().manual_seed(3)
+    values = torch.randn(len(lengths), max(lengths), 39, generator=draw)
+    counted = torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]
+    x = Stream(values * counted[..., None], torch.tensor(lengths), counted, GRID)
+    return Batch({"input": x, "target": x}, {}, torch.arange(len(lengths)), torch.arange(first, first + len(lengths)))
+
+
+def clustered(method: MaskedUnits, given: Batch) -> MaskedUnits:
+    for phase in method.phases():
+        if phase.fit is not None:
+            for _ in range(3):
+                phase.fit.update(phase.fit.statistics(given))
+    return method.eval()
+
+
+def read(method: MaskedUnits, point: str, x: Stream) -> Stream:
+    for stage in method.stages(point):
+        x = stage.run(x)
+    return x
+
+
+def test_it_is_what_it_says() -> None:
+    method = build(rounds=2)
+    assert isinstance(method, Learns)
+    assert isinstance(method, Encodes)
+    assert isinstance(method, Tokenizes)
+    assert [phase.name for phase in method.phases()] == ["clusters", "masked", "clusters 2", "masked 2"]
+    assert method.points == ("root_posteriors", "posteriors", "layer2", "layer1", "encoder")
+
+
+def test_labels_are_the_likeliest_components_of_the_frames_under_a_step() -> None:
+    given = batch()
+    method = clustered(build(), given)
+    (labels,), counted = method.targets(given, 0)
+    x = given.streams["target"]
+    assert labels.shape == counted.shape == (2, 60, 2)
+    alone = method.clusters[0].mixtures[0].log_likelihoods(x.values).argmax(-1)
+    assert torch.equal(labels.flatten(1)[1, :87], alone[1, :87])
+    assert counted.flatten(1)[1].tolist() == [True] * 87 + [False] * 33
+
+
+def test_soft_targets_are_shares() -> None:
+    given = batch()
+    (shares,), _ = clustered(build(soft=0.3), given).targets(given, 0)
+    assert shares.shape == (2, 60, 2, 8)
+    torch.testing.assert_close(shares.sum(-1), torch.ones(2, 60, 2))
+
+
+def test_every_label_counts_once_as_masked_or_seen() -> None:
+    given = batch()
+    losses = clustered(build(starts=0.1), given).losses(given, "0")
+    assert int(losses["masked"].count + losses["seen"].count) == 120 + 87
+    assert 0 < int(losses["masked"].count) < 207
+    everything = clustered(build(starts=1.0), given).losses(given, "0")
+    assert (int(everything["masked"].count), int(everything["seen"].count)) == (207, 0)
+
+
+def test_what_is_masked_is_not_heard() -> None:
+    """With everything masked, another sound gives the same answer; the labels differ, the scores do not."""
+    given = batch((120,))
+    method = clustered(build(starts=1.0), given)
+    other = Batch({**given.streams, "input": given.streams["input"].with_values(torch.randn(1, 120, 39))}, {}, given.index, given.keys)
+    one, two = (method.losses(one, "0")["masked"].value for one in (given, other))
+    assert torch.equal(one, two)
+    some = clustered(build(), given)
+    assert not torch.equal(some.losses(given, "0")["masked"].value, some.losses(other, "0")["masked"].value)
+
+
+def test_a_round_teaches_its_own_network_and_no_other() -> None:
+    given = batch()
+    method = clustered(build(rounds=2, clustered=1), given)
+    for loss in method.losses(given, "1").values():
+        loss.value.backward(retain_graph=True)
+    assert all(parameter.grad is None for parameter in method.networks[0].parameters())
+    assert all(parameter.grad is not None for name, parameter in method.networks[1].named_parameters() if not name.startswith("heads.1"))
+    (labels,), counted = method.targets(given, 1)
+    assert labels.shape == counted.shape == (2, 60, 1)  # a cluster for each step of the network before
+
+
+@pytest.mark.parametrize("point", [0, 1, 2])
+def test_what_the_next_round_clusters(point: int) -> None:
+    given = batch()
+    method = build(rounds=2, clustered=point)
+    x = method.clustered(given, 1)
+    first = method.networks[0]
+    if point:
+        way = first.encoder.way()
+        expected = given.streams["target"]
+        for stage in way[: point + 1]:
+            expected = stage.run(expected)
+        assert torch.equal(x.values, expected.values)
+    else:
+        assert torch.equal(x.values, first.logits(first.encoder(given.streams["target"]).values)[0].mean(-2))
+    assert x.values.shape[-1] == method.clusters[1].mixtures[0].means.shape[1]
+
+
+def test_posteriors_of_all_teachers_sum_to_one_and_tokens_are_the_first_ones() -> None:
+    given = batch()
+    method = clustered(build(components=[8, 5]), given)
+    shares = read(method, "posteriors", given.streams["input"])
+    assert shares.values.shape == (2, 120, 13)  # for each frame, though a step has two
+    assert (shares.grid, shares.lengths.tolist()) == (GRID, [120, 88])
+    torch.testing.assert_close(shares.values[0].sum(-1), torch.ones(120))
+    x = given.streams["input"]
+    for stage in method.token_stages():
+        x = stage.run(x)
+    assert x.values.shape == (2, 60, 1)
+    assert method.alphabet == 8
+    assert int(x.values.max()) < 8
+    assert x.values[1, 44:].eq(-1).all()
+
+
+def test_settings_that_cannot_be_are_refused() -> None:
+    with pytest.raises(UntoldError, match=r"components = \(1,\): one or more sizes of 2 to 65536"):
+        build(components=[1])
+    with pytest.raises(UntoldError, match="clustered = 3: the encoder has 2 layers to cluster"):
+        build(rounds=2, clustered=3)
+    with pytest.raises(UntoldError, match="must have the same dimensions"):
+        build(rounds=2, input={"deltas": False})
+    with pytest.raises(UntoldError, match="span = 400: a training example has 160 steps"):
+        build(span=400)
+
+
+def test_more_components_than_frames_is_one_line() -> None:
+    method = build(components=[300])
+    with pytest.raises(UntoldError, match="components = 300: there are only 207 frames to begin from, take fewer components"):
+        clustered(method, batch())
+
+
+def test_reconstruction_counts_masked_frames_alone_unless_told_otherwise() -> None:
+    settings = masked_reconstruction.Settings().changed({"encoder": SMALL["encoder"], "decoder": {"width": 16}, "starts": 1.0})
+    torch.manual_seed(0)
+    method = Model("masked_reconstruction", settings, {}).method
+    losses = method.losses(batch(), "all")
+    assert list(losses) == ["masked"]
+    assert int(losses["masked"].count) == 207
+    assert method.points == ("layer2", "layer1", "encoder")
+    with pytest.raises(UntoldError, match="span = 400: a training example has 160 steps"):
+        Model("masked_reconstruction", settings.changed({"span": 400}), {})
