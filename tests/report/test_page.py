@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import made_sounds as made
@@ -152,3 +153,15 @@ def test_on_a_telephone_nothing_sticks_out(run: Path) -> None:
         assert browser.problems == []
     finally:
         browser.close()
+
+
+def test_where_there_is_no_unit_it_is_said_and_counts_as_time(run: Path, tmp_path: Path) -> None:
+    corpus, units = made.corpus()
+    thin = {name: replace(mine, tokens=mine.tokens[::2], starts=mine.starts[::2], ends=mine.ends[::2]) for name, mine in units.items()}
+    made.accompany(tmp_path)
+    data = gather(corpus, thin, tmp_path, method="nms")
+    seconds = sum(float((mine.ends - mine.starts).sum() / mine.grid.rate) for mine in thin.values())
+    assert sum(unit.share for unit in data.units) == pytest.approx(seconds / float(corpus.length), abs=0.02)
+    page.write(tmp_path, data)
+    assert "% of the time there is no unit." in text(tmp_path)
+    assert "there is no unit" not in text(run)

@@ -133,6 +133,8 @@ class Ink(Medium):
         of = f" by {data.speakers} scribes" if data.speakers > 1 else " by one scribe" if data.speakers == 1 else ""
         blank = [unit for unit in data.units if unit.kind == "blank"]
         said = [f"In {data.recordings} lines of handwriting{of}, the method “{data.method}” found {len(data.units)} units. One takes {1 / max(data.rate, 1e-9):.0f} pixels of a line that is 64 pixels high."]
+        if (gaps := 1 - sum(unit.share for unit in data.units)) > 0.02:
+            said.append(f"On {100 * gaps:.0f} % of the width there is no unit.")
         if blank:
             share = 100 * sum(unit.share for unit in blank)
             said.append(f"{some(len(blank), 'unit')} {'lie' if len(blank) > 1 else 'lies'} on blank paper, {share:.0f} % of the width.")

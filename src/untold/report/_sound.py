@@ -144,6 +144,8 @@ class Sound(Medium):
         silent = [unit for unit in data.units if unit.kind == "silence"]
         noisy = [unit for unit in data.units if unit.kind == "noise-like"]
         said = [f"From {_length(data.length)} of speech{of}, {data.method} found {len(data.units)} units. They come {data.rate:.1f} times a second."]
+        if (gaps := 1 - sum(unit.share for unit in data.units)) > 0.02:
+            said.append(f"In {100 * gaps:.0f} % of the time there is no unit.")
         share = sum(unit.share for unit in silent)
         if silent:
             said.append(f"{some(len(silent), 'unit')} of silence cover {100 * share:.0f} % of the time." if len(silent) > 1

@@ -45,7 +45,7 @@ class Exemplar:
 
 @dataclass(frozen=True)
 class UnitCard:
-    """All that is known of one unit. Shares are of the time that units cover; `durations` counts segments by bin."""
+    """All that is known of one unit. Shares are of the length of all recordings, gaps among it; `durations` counts segments by bin."""
 
     token: int
     count: int

@@ -75,7 +75,7 @@ def _cards(
 ) -> Iterable[UnitCard]:
     alike = survey.likeness() if likeness is None else np.asarray(likeness)
     hues = survey.hues()
-    covered = max(float(survey.covered.sum()), 1e-9)
+    whole = max(survey.length, float(survey.covered.sum()), 1e-9)  # gaps too
     with_card = np.array(sorted(places), int)
     for token in used:
         phones = _portions(survey, token)
@@ -85,7 +85,7 @@ def _cards(
         cut = [(place, recording := corpus[place.index], _label(recording.tiers.get(tier, ()), place)) for place in places.get(token, ())]
         cuts, sound = survey.medium.sheet(run, token, cut, quiet=kind == survey.medium.words.quiet)
         yield UnitCard(
-            token=token, count=int(survey.count[token]), share=float(survey.covered[token] / covered),
+            token=token, count=int(survey.count[token]), share=float(survey.covered[token] / whole),
             speakers=sum(1 for row in survey.by_speaker.values() if row[token]), median=survey.median(token),
             durations=survey.histogram(token), kind=kind, hue=float(hues[token]), name=_name(phones), phones=tuple(phones[:8]),
             near=tuple(int(t) for t in near), sound=sound, exemplars=cuts,
