@@ -1,4 +1,4 @@
-"""k-means on a CPU: a token for each frame, and a fit, of features as a layer of HuBERT gives them (768 dimensions).
+"""k-means on a CPU: a token for each frame of features as a layer of HuBERT gives them (768 dimensions).
 
 Ratios in one run: assignment against scikit-learn's and faiss' (where it is installed), and against the bare matrix product
 of frames and codewords, which is the floor. All give the same tokens but at ties, which is checked.
