@@ -22,6 +22,7 @@ WAVENET_ALONE = ["window=0.1", "input.warp=none", *(f"decoder.{part}" for part i
 
 CPC = ["encoder.width=16", "context_dimensions=16", "batch=5", "crop=0.5", "predicted=none", "negatives=same_speaker", "drawn=40"]
 PAIRS = ["encoder.width=16", "context_dimensions=16", "context_layers=2", "batch=5", "crop=0.5", "predicted=none", "bottleneck.code.size=6"]
+MASKED = ["encoder.width=16", "encoder.layers=1", "encoder.heads=2", "encoder.window=6", "encoder.kernel=3", "components=8", "frames=500", "batch=5", "crop=0.6", "rounds=2", "clustered=1", "target.warp=none"]
 
 
 def commands(source: Path, out: Path) -> list[list[str]]:
@@ -34,6 +35,7 @@ def commands(source: Path, out: Path) -> list[list[str]]:
         ["train", "wavenet_autoencoder", str(source), "--steps", "4", "--out", str(out / "samples"), *sets([*SMALL[:2], *SMALL[3:], *WAVENET_ALONE]), *rest],
         ["train", "cpc", str(source), "--steps", "4", "--out", str(out / "cpc"), *sets(CPC), *rest],
         ["train", "vq_wav2vec", str(source), "--steps", "4", "--out", str(out / "pairs"), *sets(PAIRS), *rest],
+        ["train", "masked_units", str(source), "--steps", "6", "--out", str(out / "masked"), *sets(MASKED), *rest],
         ["train", "mixture", str(source), "--steps", "3", "--out", str(out / "mixture"), *sets(SMALL_MIXTURE), *rest],
     ]
 
@@ -81,7 +83,7 @@ def test_two_processes_give_what_one_gives(tmp_path: Path, monkeypatch: pytest.M
     done = in_two(tmp_path, lines, [0] * (len(lines) - 1) + [1])
     assert done.returncode == 1  # the launcher's: a mistake in words ends all processes
     assert done.stderr.count("untold: error: ") == done.stderr.count("no such folder") == 1
-    for run in ("vq", "gradient", "laptop", "samples", "cpc", "pairs", "mixture"):
+    for run in ("vq", "gradient", "laptop", "samples", "cpc", "pairs", "masked", "mixture"):
         a, b = load_file(one / run / "model.safetensors"), load_file(two / run / "model.safetensors")
         for name in a:
             np.testing.assert_allclose(b[name], a[name], atol=2e-3, rtol=2e-3, err_msg=f"{run} {name}")
