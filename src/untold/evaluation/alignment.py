@@ -1,9 +1,9 @@
 """Where the characters of a transcribed line lie: the likeliest path of a recogniser that must say the text (forced alignment).
 
 The likeliest path of connectionist temporal classification is found exactly (`evaluation._paths`), with a belief beside: a
-character lies near where usual widths and the gaps between words put it (`evaluation._spread`). A recogniser that cannot
-read, of too few lines, does no harm: then that belief is all there is. The steps of its blanks go half to the symbol
-before and half to the one behind.
+character lies near where usual widths and the gaps between words put it (`evaluation._spread`). The better the recogniser
+reads, the less that counts; where it cannot read, taught on too few lines, nothing else does. The steps of its blanks go
+half to the symbol before and half to the one behind.
 
 Boundaries then settle where there is the least ink (`evaluation._settling`).
 """
@@ -29,7 +29,7 @@ from untold.evaluation._eyes import Pictures
 from untold.evaluation._paths import best_path, needed
 from untold.evaluation._settling import Told, settled, usual
 from untold.evaluation._spread import ink_of, spread
-from untold.evaluation.recognition import Budget, Recogniser, believed, drawn, edits, fit, symbols_of, text_of
+from untold.evaluation.recognition import Budget, Recogniser, drawn, edits, fit, symbols_of, text_of
 from untold.formats._writing import beside
 from untold.frontends import FrontEnd, read_frames
 from untold.settings import Choice
@@ -40,8 +40,9 @@ FEWEST = 20  # transcribed lines that teach
 _MOST = 2000  # lines that teach, where there are more
 _JUDGED = 200  # lines that the aligner is judged on
 _WORST = 0.6  # error rate above which the recogniser is not asked where characters lie: the first guess knows better
+_FAR = 6.0  # steps, of 4 pixels, that a character may be from the first guess where a recogniser has everything wrong
 _COLUMNS = 2  # that the recogniser reads to a step
-_BUDGET = Budget(steps=1200, guessed=0.1)
+_BUDGET = Budget(steps=1500)
 
 Over = Callable[[Iterable[Any], int, str], Iterable[Any]]
 
@@ -171,7 +172,7 @@ def _made(whole: Corpus, over: Over, training: Over, say: Callable[[str], None],
 
     def told(number: int, line: np.ndarray) -> Told | None:
         (scores,) = reader.read([line])
-        found = _edges(reader, scores, every[number], guesses[number])
+        found = _edges(reader, scores, every[number], guesses[number], 1.0 if cer is None else cer)
         if found is not None and cer is not None and cer > _WORST:
             found = guesses[number] * len(scores)
         return None if found is None else (np.minimum(found * _COLUMNS, len(line)), every[number], line.sum(1))
@@ -203,16 +204,17 @@ def _judges(whole: Corpus, numbers: Sequence[int]) -> set[int]:
     return {i for i, held in zip(numbers, out, strict=True) if held}
 
 
-def _edges(net: Recogniser, scores: np.ndarray, symbols: Sequence[str], guess: np.ndarray) -> np.ndarray | None:
-    """Edges (symbols + 1,) of symbols in steps, near those of a guess; None where there are too few steps. What the
-    recogniser never saw is any symbol."""
+def _edges(net: Recogniser, scores: np.ndarray, symbols: Sequence[str], guess: np.ndarray, cer: float) -> np.ndarray | None:
+    """Edges (symbols + 1,) of symbols in steps, near those of a guess: the nearer, the worse the recogniser reads. None where
+    there are too few steps. What the recogniser never saw is any symbol."""
     index = {symbol: i + 1 for i, symbol in enumerate(net.symbols)}
     other: int = scores.shape[1]
     text: list[int] = [index.get(symbol, other) for symbol in symbols]
     if needed(text) > len(scores):
         return None
     wide = np.c_[scores, np.logaddexp.reduce(scores[:, 1:], axis=1)]
-    near = believed((guess[:-1] + guess[1:]) / 2 * len(scores), len(scores))
+    centres = (guess[:-1] + guess[1:]) / 2 * len(scores)
+    near = -0.5 * ((np.arange(len(scores))[:, None] + 0.5 - centres) * cer / _FAR) ** 2
     return edges(best_path(wide, text, near=near), len(text))
 
 

@@ -25,7 +25,6 @@ from untold.evaluation._eyes import Eyes
 from untold.evaluation._paths import BLANK
 from untold.layers.convolution import ResidualConvolution, inside
 
-_FAR = 6.0  # steps, of 4 pixels, that a symbol may be from the first guess
 _NONE = -1  # no symbol: a step beyond the end of its line
 _POOL = 8  # batches whose lines are sorted by length together
 
@@ -234,11 +233,6 @@ def _at(said: Stream, places: Sequence[Tensor]) -> Tensor:
     for row, some, length in zip(wanted, places, said.lengths.tolist(), strict=True):
         row[:length] = some[((torch.arange(length) + 0.5) * len(some) / length).long().clamp(max=len(some) - 1)]
     return functional.nll_loss(said.values.transpose(1, 2), wanted, ignore_index=_NONE)
-
-
-def believed(centres: np.ndarray, steps: int) -> np.ndarray:
-    """Nats (steps, symbols) that speak for each symbol at each step where a first guess has its centre, in steps."""
-    return np.asarray(-0.5 * ((np.arange(steps)[:, None] + 0.5 - centres) / _FAR) ** 2)
 
 
 def _placed(edges: np.ndarray, text: Tensor, steps: int) -> Tensor:
