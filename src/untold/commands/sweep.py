@@ -88,7 +88,8 @@ def run(
     device: str = "auto", threads: int | None = None, limit: int | None = None, quiet: bool = False,
 ) -> list[Row]:
     """Trains and scores every cell that is not finished; gives the rows of `DIR/table.csv`."""
-    from untold.commands import evaluate, train
+    from untold.commands import _scoring, evaluate, train
+    from untold.corpora import open_source
     from untold.evaluation import scores
     from untold.report import trade_off
     from untold.runs import resolve
@@ -105,6 +106,7 @@ def run(
     if ("steps" in plan) == ("minutes" in plan):
         raise UntoldError(f"{file}: give steps or minutes (one of them)")
     mine = _share(every, part)
+    rival = _scoring.yardsticks(open_source(source, limit=1)).partition(",")[0]
     for number, cell in enumerate(mine):
         folder = out / cell.folder
         terminal.say(f"cell {number + 1} of {len(mine)}: {folder}")
@@ -118,7 +120,7 @@ def run(
         if not (folder / "scores.csv").exists():
             evaluate.run(
                 str(folder), source, tasks=plan.get("tasks", ""), points=plan.get("points", "all"), split=plan.get("split", "all"),
-                rivals="mfcc" if number == 0 else "none", device=device, threads=threads, limit=limit, quiet=True,
+                rivals=rival if number == 0 else "none", device=device, threads=threads, limit=limit, quiet=True,
             )
     rows = _table(every, out, terminal)
     (out / "table.csv").unlink(missing_ok=True)
