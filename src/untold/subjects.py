@@ -6,6 +6,7 @@ Everything that can be measured of us can be measured of anyone: evaluation know
 from __future__ import annotations
 
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -45,7 +46,7 @@ class Subject(Protocol):
     def fingerprint(self) -> str: ...
 
 
-class _Read:
+class _Read(ABC):
     """What is the same for all subjects."""
 
     name: str
@@ -54,11 +55,13 @@ class _Read:
     notes: tuple[str, ...] = ()  # what a person should be told
     points: tuple[str, ...] = ()
 
+    @abstractmethod
     def chunks(self, recording: Recording, point: str) -> Iterator[np.ndarray]:
-        raise NotImplementedError
+        """Parts of a recording at a point, in order: float32 (steps, dimensions)."""
 
+    @abstractmethod
     def grid(self, point: str) -> Grid:
-        raise NotImplementedError
+        """Where the steps of a point stand."""
 
     def features(self, recording: Recording, point: str) -> Features:
         """A whole recording at a point: float32 (steps, dimensions)."""

@@ -44,6 +44,8 @@ def test_a_name_may_have_settings_of_its_own() -> None:
     ({"seeds": [1]}, "name must be"),
     ({"name": "vae", "seeds": []}, "seeds must be"),
     ({"name": "vae", "grid": {"slowness": 1}}, "must hold lists"),
+    ({"name": "vae", "size": 1}, "size must be"),
+    ({"name": "vae", "size": "64"}, "size must be"),
 ])  # fmt: skip
 def test_a_plan_that_is_off_is_a_sentence(plan: dict[str, object], said: str) -> None:
     with pytest.raises(UntoldError, match=said):
@@ -65,6 +67,16 @@ def test_a_sweep_trains_scores_and_skips_what_is_done(tmp_path: Path, capsys: py
     assert len(before) == 4
     assert main(words) == 0
     assert before == {p: p.stat().st_mtime_ns for p in before}
+
+
+def test_a_method_without_units_is_scored_with_those_of_k_means(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNTOLD_CACHE", str(tmp_path / "cache"))
+    source, plan = speech(tmp_path / "source"), tmp_path / "plan.toml"
+    plan.write_text('name = ["mixture:components=4,frames=2000,input.warp=none", "cpc:encoder.width=8,batch=2"]\nsteps = 2\ntasks = "clusters,bits"\nsize = 6\n')
+    assert main(["sweep", str(plan), str(source), "--out", str(tmp_path / "out"), "--threads", "1", "--quiet"]) == 0
+    rows = {(r.method.partition(":")[0], r.metric): r for r in scores.read(tmp_path / "out" / "table.csv")}
+    assert rows["mixture", "perplexity"].value <= 4 < rows["cpc", "perplexity"].value <= 6
+    assert rows["cpc", "pnmi"].value > 0
 
 
 def test_an_unknown_setting_is_found_before_anything_is_trained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

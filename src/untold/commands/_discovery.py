@@ -19,7 +19,6 @@ from untold.evaluation import scores
 from untold.evaluation._axes import AXES
 from untold.evaluation._measuring import Remembering
 from untold.evaluation._options import TaskOptions
-from untold.formats.codebook import write_codebook
 from untold.formats.picture import as_written
 from untold.formats.units import read_units
 from untold.report import page
@@ -27,7 +26,7 @@ from untold.report.data import PageData
 from untold.report.gather import gather
 from untold.resynthesis import Resynthesis
 from untold.runs import Run, versions
-from untold.subjects import CODEBOOK, RunSubject, Subject, open_subject
+from untold.subjects import Subject, open_subject
 from untold.training.monitors import Finding
 
 _LONGEST = {"second": 8, "pixel": 1600}  # of a recording that is converted for the page
@@ -41,9 +40,7 @@ class Discovery:
 
     def __init__(self, run: Run, corpus: Corpus, terminal: Terminal, device: str, size: int | None = None) -> None:
         self.run, self.corpus, self.terminal, self.device = run, corpus, terminal, device
-        self.subject = RunSubject(run, device)
-        if not self.subject.alphabet and self.subject.points:
-            self._cluster(size)
+        self.subject = _kmeans.of_run(run, corpus, device, size, terminal)
         self.model: Model = self.subject.model
         self.tools = INSTRUMENTS[corpus.axis]
         self.labelled: Corpus = corpus  # with the places of characters, where they can be found
@@ -76,13 +73,6 @@ class Discovery:
         self.run.facts["cost"]["after_training_seconds"] = round(time.monotonic() - begun, 1)
         self.run.write()
         self.terminal.result(str(self.run.path / "report.html") if units else str(self.run.path))
-
-    def _cluster(self, size: int | None) -> None:
-        """Codewords of its first point, for a method that has no tokens; they stay in the run."""
-        path, point = self.run.path / CODEBOOK, self.subject.points[0]
-        book = _kmeans.fit(self.subject, str(self.run.path), point, self.corpus, size or _kmeans.usual_size(self.subject, point, self.corpus), self.run.facts["seed"], self.terminal)
-        write_codebook(path, book)
-        self.subject = RunSubject(self.run, self.device)
 
     # scores ------------------------------------------------------------------------------------------------------
 

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from untold.contract import Recording
     from untold.corpora import Corpus
     from untold.formats.codebook import Codebook
-    from untold.subjects import Subject
+    from untold.runs import Run
+    from untold.subjects import RunSubject, Subject
 
 USUAL = 100  # codewords, where nobody says how many
 _FRAMES = 300_000  # drawn from the source at most; what k-means sees
@@ -26,6 +27,19 @@ _HEARD = 4  # times as many frames are read as are drawn; of larger sources, rec
 def usual_size(subject: Subject, point: str, corpus: Corpus) -> int:
     """`USUAL`, or for a very small source as many as have ten frames each."""
     return max(2, min(USUAL, int(float(corpus.length) * float(subject.grid(point).rate)) // 10))
+
+
+def of_run(run: Run, corpus: Corpus, device: str, size: int | None, terminal: Terminal) -> RunSubject:
+    """The run, with tokens: where its method has none, they are codewords of its first point, which stay in the run."""
+    from untold.formats.codebook import write_codebook
+    from untold.subjects import CODEBOOK, RunSubject
+
+    subject = RunSubject(run, device)
+    if subject.alphabet or not subject.points:
+        return subject
+    point = subject.points[0]
+    write_codebook(run.path / CODEBOOK, fit(subject, str(run.path), point, corpus, size or usual_size(subject, point, corpus), run.facts["seed"], terminal))
+    return RunSubject(run, device)
 
 
 def fit(subject: Subject, what: str, point: str, corpus: Corpus, size: int, seed: int, terminal: Terminal) -> Codebook:

@@ -2,7 +2,8 @@
 
 FILE.toml: `name` (a method or recipe, or a list of them, each with settings of its own after a colon), `minutes` or
 `steps`, `seeds` (a list), a table `[grid]` of settings with lists, and as one likes `[set]` with settings for all cells,
-`precision`, `tasks`, `points` and `split` for the scores.
+`precision`; for the scores `tasks`, `points`, `split`, and `size`, the codewords of k-means that stand for the units of a
+method that has none.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from untold.errors import UntoldError, unknown_name
 if TYPE_CHECKING:
     from untold.evaluation.scores import Row
 
-_KEYS = ("name", "minutes", "steps", "seeds", "grid", "set", "tasks", "points", "split", "precision")
+_KEYS = ("name", "minutes", "steps", "seeds", "grid", "set", "tasks", "points", "split", "size", "precision")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,6 +62,9 @@ def cells(plan: Mapping[str, Any], where: Path) -> list[Cell]:
         raise UntoldError(f"{where}: seeds must be a list of whole numbers")
     if not isinstance(grid, dict) or not all(isinstance(v, list) and v for v in _flat(grid).values()):
         raise UntoldError(f"{where}: [grid] must hold lists of values")
+    size = plan.get("size", 2)
+    if not isinstance(size, int) or not 2 <= size <= 1 << 20:
+        raise UntoldError(f"{where}: size must be a whole number from 2 to {1 << 20}")
     fixed = {key: _word(value) for key, value in _flat(plan.get("set", {})).items()}
     varied = _flat(grid)
     out = []
@@ -88,11 +92,12 @@ def run(
     device: str = "auto", threads: int | None = None, limit: int | None = None, quiet: bool = False,
 ) -> list[Row]:
     """Trains and scores every cell that is not finished; gives the rows of `DIR/table.csv`."""
-    from untold.commands import _scoring, evaluate, train
+    from untold.commands import _kmeans, _scoring, evaluate, train
+    from untold.commands._options import machine, opened
     from untold.corpora import open_source
     from untold.evaluation import scores
     from untold.report import trade_off
-    from untold.runs import resolve
+    from untold.runs import Run, resolve
     from untold.settings import parse_assignments
 
     terminal = Terminal(quiet)
@@ -118,6 +123,8 @@ def run(
                 force=force, device=device, threads=threads, limit=limit, quiet=quiet,
             )
         if not (folder / "scores.csv").exists():
+            if "size" in plan:
+                _kmeans.of_run(Run.open(folder), opened(source, terminal, limit=limit), machine(device, threads), plan["size"], terminal)
             evaluate.run(
                 str(folder), source, tasks=plan.get("tasks", ""), points=plan.get("points", "all"), split=plan.get("split", "all"),
                 rivals=rival if number == 0 else "none", device=device, threads=threads, limit=limit, quiet=True,

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from untold import settings
-from untold.contract import Stream
-from untold.layers.convolution import reach_of
+from untold.layers.convolution import InARow
 from untold.layers.rectified import Rectified
 from untold.settings import setting
 
@@ -27,23 +26,15 @@ class Settings(settings.Settings):
     dense: int = setting(2, low=0, high=40, help="layers that look at one step only")
 
 
-class Causal(nn.Module):
+class Causal(InARow):
     """(batch, steps, dimensions) -> (batch, ceil(steps / stack), width)."""
 
     def __init__(self, settings: Settings, dimensions: int) -> None:
-        super().__init__()
         width = settings.width
-        self.dimensions = width
         layers: list[nn.Module] = [Rectified(dimensions, width, settings.stack, settings.stack)]
         layers += [Rectified(width, width, settings.kernel, residual=True) for _ in range(settings.layers)]
         layers += [Rectified(width, width, 1, residual=True) for _ in range(settings.dense)]
-        self.layers = nn.Sequential(*layers)
-        self.reach, self.stride = reach_of(self.layers)
-
-    def forward(self, x: Stream) -> Stream:
-        out = self.layers(x)
-        assert isinstance(out, Stream)
-        return out
+        super().__init__(layers, width)
 
 
 def build(settings: Settings, dimensions: int) -> Causal:

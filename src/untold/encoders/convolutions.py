@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from untold import settings
-from untold.contract import Stream
-from untold.layers.convolution import RectifiedConvolution, ResidualConvolution, reach_of
+from untold.layers.convolution import InARow, RectifiedConvolution, ResidualConvolution
 from untold.settings import setting
 
 
@@ -26,25 +25,17 @@ class Settings(settings.Settings):
     dense: int = setting(4, low=0, high=40, help="layers that look at one step only")
 
 
-class Convolutions(nn.Module):
+class Convolutions(InARow):
     """(batch, steps, dimensions) -> (batch, ceil(steps / stride), width)."""
 
     def __init__(self, settings: Settings, dimensions: int) -> None:
-        super().__init__()
         width = settings.width
-        self.dimensions = width
         layers: list[nn.Module] = [RectifiedConvolution(dimensions, width)]
         layers += [ResidualConvolution(width) for _ in range(settings.before - 1)]
         layers += [RectifiedConvolution(width, width, kernel=4, stride=2) for _ in range(settings.halvings)]
         layers += [ResidualConvolution(width) for _ in range(settings.after)]
         layers += [ResidualConvolution(width, kernel=1) for _ in range(settings.dense)]
-        self.layers = nn.Sequential(*layers)
-        self.reach, self.stride = reach_of(self.layers)
-
-    def forward(self, x: Stream) -> Stream:
-        out = self.layers(x)
-        assert isinstance(out, Stream)
-        return out
+        super().__init__(layers, width)
 
 
 def build(settings: Settings, dimensions: int) -> Convolutions:

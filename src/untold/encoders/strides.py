@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from untold import settings
-from untold.contract import Stream
-from untold.layers.convolution import reach_of
+from untold.layers.convolution import InARow
 from untold.layers.rectified import Rectified
 from untold.settings import setting
 
@@ -27,24 +26,16 @@ class Settings(settings.Settings):
     dense: int = setting(0, low=0, high=40, help="layers that look at one step only, after the strided ones")
 
 
-class Strides(nn.Module):
+class Strides(InARow):
     """(batch, samples, dimensions) -> (batch, ceil(samples / 160), width)."""
 
     def __init__(self, settings: Settings, dimensions: int) -> None:
-        super().__init__()
         width = settings.width
-        self.dimensions = width
         layers: list[nn.Module] = []
         for stride, filters, left in zip(STRIDES, FILTERS, PADDINGS, strict=True):
             layers.append(Rectified(width if layers else dimensions, width, filters, stride, left))
         layers += [Rectified(width, width, 1, residual=True) for _ in range(settings.dense)]
-        self.layers = nn.Sequential(*layers)
-        self.reach, self.stride = reach_of(self.layers)
-
-    def forward(self, x: Stream) -> Stream:
-        out = self.layers(x)
-        assert isinstance(out, Stream)
-        return out
+        super().__init__(layers, width)
 
 
 def build(settings: Settings, dimensions: int) -> Strides:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -79,6 +80,20 @@ class RectifiedConvolution(nn.Module):
     def forward(self, x: Stream) -> Stream:
         y = self.convolution(x)
         return y.with_values(torch.relu(y.values))
+
+
+class InARow(nn.Module):
+    """Layers one after another, each with its `reach` and `stride`: an encoder, (batch, steps, in) -> (batch, ceil(steps / stride), out)."""
+
+    def __init__(self, layers: Sequence[nn.Module], dimensions: int) -> None:
+        super().__init__()
+        self.layers, self.dimensions = nn.Sequential(*layers), dimensions
+        self.reach, self.stride = reach_of(self.layers)
+
+    def forward(self, x: Stream) -> Stream:
+        out = self.layers(x)
+        assert isinstance(out, Stream)
+        return out
 
 
 def reach_of(stack: nn.Module) -> tuple[int, int]:

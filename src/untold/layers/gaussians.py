@@ -13,6 +13,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from untold.contract import Stream
+from untold.errors import UntoldError
+from untold.layers import random
+from untold.layers.across import gathered
+
 _ROWS = 8192  # frames at once: sums in float32 stay short, memory stays small
 _FLOOR_OF_WEIGHTS = 1e-10
 
@@ -80,3 +85,15 @@ class DiagonalMixture(nn.Module):
         self.weights.fill_(1.0 / len(self.weights))
         self.means.copy_(means)
         self.variances.copy_(variance.expand_as(self.variances))
+
+    def begin_at_random(self, x: Stream, keys: Tensor, salt: int) -> None:
+        """Begins with means at random frames of `x`: the same ones however a batch is shared out.
+
+        Raises UntoldError where there are fewer frames than components.
+        """
+        components = len(self.weights)
+        lots = gathered(random.uniform(keys, (x.values.shape[1],), salt)[x.counted])
+        frames = gathered(x.values[x.counted].float())
+        if len(frames) < components:
+            raise UntoldError(f"components = {components}: there are only {len(frames)} frames to begin from, take fewer components")
+        self.begin(frames[lots.argsort(stable=True)[:components]], frames)

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from untold import settings
+from untold import encoders, settings
 from untold.contract import Batch, Conditions, Density, Loss, Phase, Player, Reports, Restarts, Stage, Stream
 from untold.layers import random
 from untold.layers.batch_norm import MaskedBatchNorm
@@ -79,7 +79,7 @@ class Autoencoder(nn.Module):
         self.alphabet: int | None = self.bottleneck.alphabet
         self.reach = getattr(self.bottleneck, "reach", (0, 0))
         more = ("codeword_posteriors",) if hasattr(self.bottleneck, "codewords") else ()
-        self.points = ("condition", "bottleneck", "projection", "encoder", *more)
+        self.points = ("condition", "bottleneck", "projection", *encoders.points(self.encoder), *more)
 
     # training ----------------------------------------------------------------------------------------------------
 
@@ -163,8 +163,7 @@ class Autoencoder(nn.Module):
 
     def stages(self, point: str) -> tuple[Stage, ...]:
         """The way from the stream `input` to a point."""
-        reach = (self.encoder.reach, self.encoder.reach)
-        way = [Stage("encoder", self.encoder, reach, self.encoder.stride), Stage("projection", self.project)]
+        way = [*encoders.way(self.encoder), Stage("projection", self.project)]
         if point == "codeword_posteriors":
             return (*way, Stage(point, self.posteriors))
         way += [Stage("bottleneck", self.bottleneck.central, self.reach), Stage("condition", self.condition, (self.mixer.reach, self.mixer.reach))]

@@ -23,8 +23,7 @@ from torch.nn import functional
 from untold import encoders, settings
 from untold.contract import Batch, Loss, Phase, Player, Stage, Stream
 from untold.errors import UntoldError
-from untold.layers import posteriors, random
-from untold.layers.across import gathered
+from untold.layers import posteriors
 from untold.layers.gaussians import DiagonalMixture
 from untold.layers.masking import refuse_long, shown, spans
 from untold.settings import Choice, choice, setting
@@ -103,12 +102,8 @@ class Clustering:
         x, clusters = self.method.clustered(batch, self.number), self.method.clusters[self.number]
         frames = x.values[x.counted].float()
         if not clusters.begun:
-            every = gathered(frames)
             for place, mixture in enumerate(clusters.mixtures):
-                lots = gathered(random.uniform(batch.keys, (x.values.shape[1],), _SALT + 1 + place)[x.counted])
-                if len(every) < len(mixture.weights):
-                    raise UntoldError(f"components = {len(mixture.weights)}: there are only {len(every)} frames to begin from, take fewer components")
-                mixture.begin(every[lots.argsort(stable=True)[: len(mixture.weights)]], every)
+                mixture.begin_at_random(x, batch.keys, _SALT + 1 + place)
             clusters.begun.fill_(True)
         out: dict[str, Tensor] = {}
         for place, mixture in enumerate(clusters.mixtures):
@@ -173,7 +168,7 @@ class MaskedUnits(nn.Module):
         hidden = spans(batch.keys, steps, given.starts, given.span, _SALT)
         heard = network.encoder(shown(x, hidden, stride, network.hidden))
         targets, counted = self.targets(batch, number)
-        losses, right = {}, 0.0
+        losses = {}
         parts = {"masked": counted & hidden[..., None], "seen": counted & ~hidden[..., None]}
         logits = network.logits(heard.values)
         for place, (said, target) in enumerate(zip(logits, targets, strict=True)):

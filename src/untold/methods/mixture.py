@@ -22,9 +22,7 @@ from torch import Tensor, nn
 
 from untold import settings
 from untold.contract import Batch, Phase, Stage, Stream
-from untold.errors import UntoldError
-from untold.layers import posteriors, random
-from untold.layers.across import gathered
+from untold.layers import posteriors
 from untold.layers.gaussians import DiagonalMixture
 from untold.settings import Choice, choice, setting
 
@@ -71,21 +69,13 @@ class Mixture(nn.Module):
         """Objective (nats), count, occupancies and moments, float64. The very first batch is where the means begin."""
         x = batch.streams["input"]
         if not self.begun:
-            self._begin(x, batch.keys)
+            self.mixture.begin_at_random(x, batch.keys, _SALT)
+            self.begun.fill_(True)
         return self.mixture.statistics(x.values[x.counted])
 
     def update(self, total: Mapping[str, Tensor]) -> None:
         """The M step."""
         self.mixture.update(total)
-
-    def _begin(self, x: Stream, keys: Tensor) -> None:
-        """Means at random frames of a batch: those whose random numbers are least, however the batch is shared out."""
-        lots = gathered(random.uniform(keys, (x.values.shape[1],), _SALT)[x.counted])
-        frames = gathered(x.values[x.counted])
-        if len(frames) < self.alphabet:
-            raise UntoldError(f"components = {self.alphabet}: there are only {len(frames)} frames to begin from, take fewer components")
-        self.mixture.begin(frames[lots.argsort(stable=True)[: self.alphabet]], frames)
-        self.begun.fill_(True)
 
     def log_prob(self, batch: Batch) -> Tensor:
         """Log-likelihood of each frame (batch, steps), in nats."""
