@@ -59,7 +59,7 @@ def test_it_is_what_it_says() -> None:
 
 def test_labels_are_the_likeliest_components_of_the_frames_under_a_step() -> None:
     given = batch()
-    method = clustered(build(), given)
+    method = clustered(build(soft=0.0), given)
     (labels,), counted = method.targets(given, 0)
     x = given.streams["target"]
     assert labels.shape == counted.shape == (2, 60, 2)
@@ -97,7 +97,7 @@ def test_what_is_masked_is_not_heard() -> None:
 
 def test_a_round_teaches_its_own_network_and_no_other() -> None:
     given = batch()
-    method = clustered(build(rounds=2, clustered=1), given)
+    method = clustered(build(rounds=2, clustered=1, soft=0.0), given)
     for loss in method.losses(given, "1").values():
         loss.value.backward(retain_graph=True)
     assert all(parameter.grad is None for parameter in method.networks[0].parameters())

@@ -1,8 +1,8 @@
 """Masked prediction of hidden units: a network names the cluster of frames that it cannot hear, and of those that it can.
 
-    minimise  - mean over masked t of log p(c_t | what is seen)  -  seen x mean over seen t of log p(c_t | what is seen)
+    minimise  - mean over masked t of sum_k r_tk log p(k | what is seen)  -  seen x the same mean over seen t
 
-c_t is the component of a mixture of Gaussians of target frame t. The target has the length of the vocal tract undone;
+r_tk is the share of component k in target frame t: softmax_k of `soft` x its log-likelihood under a mixture of Gaussians. The target has the length of the vocal tract undone;
 the input is warped at random, so that the network learns to hear through it: at use nothing is estimated. Rounds: the
 next mixture is of the frozen network's own outputs, and another network learns to name its components. Points: the
 posteriors of components (of each frame, smoothed), their roots, and each layer of the encoder. Source: Hsu et al.
@@ -44,12 +44,12 @@ class Settings(settings.Settings):
     passes: int = setting(20, low=1, high=10_000, help="passes of EM")
     later_passes: int = setting(8, low=1, high=10_000, help="passes of EM in the second round and after: each hears the frozen network")
     variance_floor: float = setting(0.01, low=1e-8, high=1e8, help="least variance of a component")
-    soft: float = setting(0.0, low=0.0, high=100.0, help="targets are shares: what log-likelihoods are multiplied by before the softmax; 0: the likeliest component alone")
+    soft: float = setting(0.3, low=0.0, high=100.0, help="targets are shares: what log-likelihoods are multiplied by before the softmax; 0: the likeliest component alone")
     smoothed: int = setting(0, low=0, high=100, help="times that the teacher's log-likelihoods are smoothed over three frames, (1, 2, 1) / 4, before a component is chosen")
     starts: float = setting(0.05, low=0.0, high=1.0, help="how often a step begins a masked span")
     span: int = setting(10, low=1, high=10_000, help="steps of a masked span")
     seen: float = setting(1.0, low=0.0, high=1e3, help="weight of the steps that are not masked")
-    scale: float = setting(0.8, low=0.0, high=100.0, help="what logits are multiplied by before the softmax, at use")
+    scale: float = setting(1.0, low=0.0, high=100.0, help="what logits are multiplied by before the softmax, at use (0.8 for targets without shares)")
     smoothing: int = setting(2, low=0, high=100, help="times that posteriors are smoothed over three frames, at use")
     crop: float = setting(3.2, low=0.05, high=3600.0, help="seconds of a training example")
     batch: int = setting(32, low=1, high=65536, help="examples a step")
