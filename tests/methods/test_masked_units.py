@@ -20,7 +20,7 @@ SMALL: dict[str, Any] = {"components": [8], "encoder": {"width": 16, "layers": 2
 
 def build(**values: Any) -> MaskedUnits:
     torch.manual_seed(0)
-    settings = masked_units.Settings().changed({**SMALL, **values})
+    settings = masked_units.Settings().changed({"context": 0, **SMALL, **values})
     method = Model("masked_units", settings, {}).method
     assert isinstance(method, MaskedUnits)
     return method
@@ -66,6 +66,16 @@ def test_labels_are_the_likeliest_components_of_the_frames_under_a_step() -> Non
     alone = method.clusters[0].mixtures[0].log_likelihoods(x.values).argmax(-1)
     assert torch.equal(labels.flatten(1)[1, :87], alone[1, :87])
     assert counted.flatten(1)[1].tolist() == [True] * 87 + [False] * 33
+
+
+def test_the_first_teacher_sees_frames_with_their_neighbours() -> None:
+    given = batch()
+    method = clustered(build(rounds=2, clustered=1, context=2, directions=5), given)
+    assert [phase.name for phase in method.phases()] == ["frames", "directions", "clusters", "masked", "clusters 2", "masked 2"]
+    (shares,), _ = method.targets(given, 0)
+    x = given.streams["target"]
+    alone = torch.softmax(method.settings.soft * method.clusters[0].mixtures[0].log_likelihoods(method.clusters[0].discriminants(x).values), -1)
+    assert torch.equal(shares.flatten(1, 2)[1, :87], alone[1, :87])
 
 
 def test_soft_targets_are_shares() -> None:

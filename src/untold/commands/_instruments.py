@@ -41,7 +41,7 @@ SOUND = Instruments(
 )
 LINES = Instruments(
     features=("probes",), probed=(0,), labelled="Probes, mutual information and boundaries", without="the lines have no characters with places", texts=("recognition",), units=("clusters", "boundaries", "mapped"),
-    mixture={"input": {"name": "columns"}, "crop": 320.0},
+    mixture={"input": {"name": "columns"}, "crop": 320.0, "context": 0, "scale": 0.3},
     shown=(
         {"metric": "character_accuracy", "silence": "in"}, {"metric": "speaker_accuracy"}, {"metric": "mutual_information", "silence": "in"},
         {"metric": "token_to_character", "silence": "in"}, {"metric": "r_value"}, {"metric": "cer"}, {"metric": "bits_per_pixel", "accounting": "unigram"},

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import torch
@@ -24,7 +25,7 @@ from untold import encoders, settings
 from untold.contract import Batch, Loss, Phase, Player, Stage, Stream
 from untold.errors import UntoldError
 from untold.layers import posteriors
-from untold.layers.gaussians import DiagonalMixture
+from untold.layers.clusters import Clusters
 from untold.layers.masking import refuse_long, shown, spans
 from untold.settings import Choice, choice, setting
 
@@ -43,8 +44,10 @@ class Settings(settings.Settings):
     frames: int = setting(300_000, low=1, high=1 << 40, help="frames that a pass of clustering sees")
     passes: int = setting(20, low=1, high=10_000, help="passes of EM")
     later_passes: int = setting(8, low=1, high=10_000, help="passes of EM in the second round and after: each hears the frozen network")
+    context: int = setting(4, low=0, high=100, help="frames on either side that the first teacher sees a frame with, in the directions that tell components of single frames apart; 0: single frames")
+    directions: int = setting(20, low=1, high=4096, help="how many such directions")
     variance_floor: float = setting(0.01, low=1e-8, high=1e8, help="least variance of a component")
-    soft: float = setting(0.3, low=0.0, high=100.0, help="targets are shares: what log-likelihoods are multiplied by before the softmax; 0: the likeliest component alone")
+    soft: float = setting(0.5, low=0.0, high=100.0, help="targets are shares: what log-likelihoods are multiplied by before the softmax; 0: the likeliest component alone")
     smoothed: int = setting(0, low=0, high=100, help="times that the teacher's log-likelihoods are smoothed over three frames, (1, 2, 1) / 4, before a component is chosen")
     starts: float = setting(0.05, low=0.0, high=1.0, help="how often a step begins a masked span")
     span: int = setting(10, low=1, high=10_000, help="steps of a masked span")
@@ -78,49 +81,6 @@ class Network(nn.Module):
         return [head(x).unflatten(-1, (self.labels, -1)) for head in self.heads]
 
 
-class Clusters(nn.Module):
-    """The mixtures of one round's teachers."""
-
-    begun: Tensor
-
-    def __init__(self, components: Sequence[int], dimensions: int, variance_floor: float) -> None:
-        super().__init__()
-        self.mixtures = nn.ModuleList(DiagonalMixture(size, dimensions, variance_floor) for size in components)
-        self.register_buffer("begun", torch.zeros((), dtype=torch.bool))
-
-
-@dataclass(frozen=True)
-class Clustering:
-    """The clustering of round `number`, as something that `Fits`: EM for each teacher's mixture."""
-
-    method: MaskedUnits
-    number: int
-
-    @torch.no_grad()
-    def statistics(self, batch: Batch) -> dict[str, Tensor]:
-        """Sums for each teacher's mixture, objective and count of all. The very first batch is where the means begin."""
-        x, clusters = self.method.clustered(batch, self.number), self.method.clusters[self.number]
-        frames = x.values[x.counted].float()
-        if not clusters.begun:
-            for place, mixture in enumerate(clusters.mixtures):
-                mixture.begin_at_random(x, batch.keys, _SALT + 1 + place)
-            clusters.begun.fill_(True)
-        out: dict[str, Tensor] = {}
-        for place, mixture in enumerate(clusters.mixtures):
-            for key, value in mixture.statistics(frames).items():
-                if key in ("objective", "count"):
-                    out[key] = out[key] + value if place else value
-                else:
-                    out[f"{place}/{key}"] = value
-        return out
-
-    @torch.no_grad()
-    def update(self, total: Mapping[str, Tensor]) -> None:
-        """The M step of each."""
-        for place, mixture in enumerate(self.method.clusters[self.number].mixtures):
-            mixture.update({key.partition("/")[2]: value for key, value in total.items() if key.startswith(f"{place}/")})
-
-
 class MaskedUnits(nn.Module):
     """Streams `input` and `target`; steps at the encoder's rate."""
 
@@ -140,7 +100,8 @@ class MaskedUnits(nn.Module):
                 raise UntoldError(f"clustered = {settings.clustered}: the encoder has {len(names)} layers to cluster")
             inner = encoder.dimensions if settings.clustered else sizes[0]
             networks.append(Network(encoder, source.dimensions, encoder.stride if number == 0 else 1, sizes))
-            clusters.append(Clusters(sizes, target.dimensions if number == 0 else inner, settings.variance_floor))
+            first = (target.dimensions, settings.variance_floor, settings.context, settings.directions)
+            clusters.append(Clusters(sizes, *(first if number == 0 else (inner, settings.variance_floor))))
         refuse_long(settings.span, float(source.grid.rate / encoder.stride) * settings.crop)
         self.networks: Any = nn.ModuleList(networks)
         self.clusters: Any = nn.ModuleList(clusters)
@@ -155,7 +116,9 @@ class MaskedUnits(nn.Module):
         crop = Fraction(given.crop).limit_denominator(16000)
         for number, network in enumerate(self.networks):
             name = "" if number == 0 else f" {number + 1}"
-            out.append(Phase(f"clusters{name}", given.batch, crop, fit=Clustering(self, number), passes=given.later_passes if number else given.passes, frames=given.frames))
+            passes = given.later_passes if number else given.passes
+            for part, fit, once in self.clusters[number].fits(partial(self.clustered, number=number), _SALT + 1):
+                out.append(Phase(part or f"clusters{name}", given.batch, crop, fit=fit, passes=1 if once else passes, frames=given.frames))
             player = Player(str(number), tuple(network.parameters()), given.learning_rate, given.weight_decay, (0.9, 0.98), clip=5.0, warm_up=100, constant=given.constant)
             out.append(Phase(f"masked{name}", given.batch, crop, players=(player,)))
         return out
@@ -196,6 +159,7 @@ class MaskedUnits(nn.Module):
         counted = functional.pad(x.counted, (0, short))
         found = []
         with torch.autocast(x.values.device.type, enabled=False):
+            x = self.clusters[number].seen(x)
             for mixture in self.clusters[number].mixtures:
                 named = x.with_values(mixture.log_likelihoods(x.values.float()))
                 for _ in range(self.settings.smoothed):
