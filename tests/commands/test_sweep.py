@@ -63,6 +63,8 @@ def test_a_sweep_trains_scores_and_skips_what_is_done(tmp_path: Path, capsys: py
     rows = [r for r in scores.read(tmp_path / "out" / "table.csv") if r.metric == "pnmi" and r.method.startswith("mixture")]
     assert {r.method for r in rows} == {f"mixture:frames=2000,input.warp=none,components={k}" for k in (4, 8)}
     assert all(r.n == 2 and r.low is not None and r.low <= r.value <= r.high for r in rows)
+    beside = [r.method for r in scores.read(tmp_path / "out" / "table.csv") if r.metric == "pnmi" and r.method.startswith("chance")]
+    assert sorted(set(beside)) == [f"chance beside mixture:frames=2000,input.warp=none,components={k}" for k in (4, 8)]  # not one mean of both
     before = {p: p.stat().st_mtime_ns for p in (tmp_path / "out").rglob("model.safetensors")}
     assert len(before) == 4
     assert main(words) == 0

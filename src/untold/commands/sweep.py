@@ -149,9 +149,12 @@ def _share(every: list[Cell], part: str | None) -> list[Cell]:
 
 def _table(every: Iterable[Cell], out: Path, terminal: Terminal) -> list[Row]:
     """Means over seeds, with Student's interval over them; one seed keeps the interval of its own score."""
+    from untold import registry
     from untold.evaluation import scores
 
+    every = list(every)
     found: dict[tuple[str, ...], list[Row]] = {}
+    several = len({(cell.name, cell.changes) for cell in every}) > 1
     missing = 0
     for cell in every:
         path = out / cell.folder / "scores.csv"
@@ -160,7 +163,9 @@ def _table(every: Iterable[Cell], out: Path, terminal: Terminal) -> list[Row]:
             continue
         settings = ",".join(f"{key}={value}" for key, value in cell.changes)
         for row in scores.read(path):
-            told = f"{row.method}:{settings}" if settings and row.method == cell.name else row.method
+            own = f"{cell.name}:{settings}" if settings else cell.name
+            alike = not several or row.method.partition(":")[0] in registry.names("frontends")  # what is measured beside hangs on the cell, but for these
+            told = own if row.method == cell.name else row.method if alike else f"{row.method} beside {own}"
             same = tuple(row.conventions.get(k, "") for k in ("kind", "context", "accounting", "silence", "against"))
             found.setdefault((told, row.task, row.metric, row.point, *same), []).append(row)
     if missing:

@@ -20,7 +20,7 @@ def draw(rows: Iterable[Row], path: Path, across: str = "gender_accuracy", up: s
     chance: dict[str, float] = {}
     for row in rows:
         if row.metric in (across, up):
-            if row.method == "chance":
+            if row.method.partition(" ")[0] == "chance":
                 chance.setdefault(row.metric, row.value)
             elif row.point in POINTS:
                 found.setdefault((row.method, row.point), {})[row.metric] = row
