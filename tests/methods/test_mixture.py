@@ -61,9 +61,10 @@ def test_it_is_what_it_says():
     assert [(phase.name, phase.passes) for phase in parts] == [("frames", 20), ("directions", 1), ("mixture", 20)]
 
 
-def test_too_many_directions_are_refused():
+def test_too_many_directions_are_refused_and_there_are_fewer_than_components():
     with pytest.raises(UntoldError, match="directions = 19: a frame of 6 numbers with 1 frames on either side has 18"):
-        build(context=1, directions=19)
+        build(context=1, directions=19, components=64)
+    assert build(context=1, directions=18, components=8).mixture.means.shape == (8, 7)
 
 
 def test_neighbours_make_up_for_noise():

@@ -189,7 +189,7 @@ def test_minutes_become_steps_after_thirty_seconds_and_stay(source, tmp_path, mo
 
 def test_minutes_bound_the_passes_of_what_fits(source, tmp_path, monkeypatch):
     Watch(monkeypatch, 60.0)
-    assert train(source, "--minutes", 5, "--out", tmp_path / "run", method="mixture") == 0
+    assert train(source, "--minutes", 5, "--set", "context=0", "--out", tmp_path / "run", method="mixture") == 0
     batches = 2  # of 6 x 0.5 s, in 600 frames
     assert json.loads((tmp_path / "run/run.json").read_text())["planned"]["phases"] == {"mixture": 5 // batches}
 

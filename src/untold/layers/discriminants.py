@@ -45,14 +45,14 @@ class Discriminants(nn.Module):
 
     def statistics(self, x: Stream, classes: Tensor) -> dict[str, Tensor]:
         """Float64 sums of `x` given the class of each frame (batch, steps): occupancies, first and second moments."""
-        frames, named = self.beside(x)[x.counted], classes[x.counted]
+        frames, named = self.beside(x)[x.counted].double(), classes[x.counted]
         exact = {"dtype": torch.float64, "device": frames.device}
         first = torch.zeros((self.classes, self.width), **exact)  # type: ignore[call-overload]
-        first.index_add_(0, named, frames.double())
+        first.index_add_(0, named, frames)
         return {
             "occupancies": torch.bincount(named, minlength=self.classes).double(),
             "first": first,
-            "second": (frames.T @ frames).double(),
+            "second": frames.T @ frames,
         }
 
     @torch.no_grad()

@@ -45,7 +45,7 @@ class Settings(settings.Settings):
     passes: int = setting(20, low=1, high=10_000, help="passes of EM")
     later_passes: int = setting(8, low=1, high=10_000, help="passes of EM in the second round and after: each hears the frozen network")
     context: int = setting(4, low=0, high=100, help="frames on either side that the first teacher sees a frame with, in the directions that tell components of single frames apart; 0: single frames")
-    directions: int = setting(20, low=1, high=4096, help="how many such directions")
+    directions: int = setting(20, low=1, high=4096, help="how many such directions; fewer than components")
     variance_floor: float = setting(0.01, low=1e-8, high=1e8, help="least variance of a component")
     soft: float = setting(0.5, low=0.0, high=100.0, help="targets are shares: what log-likelihoods are multiplied by before the softmax; 0: the likeliest component alone")
     smoothed: int = setting(0, low=0, high=100, help="times that the teacher's log-likelihoods are smoothed over three frames, (1, 2, 1) / 4, before a component is chosen")

@@ -42,7 +42,7 @@ class Settings(settings.Settings):
     frames: int = setting(300_000, low=1, high=1 << 40, help="frames that a pass sees")
     passes: int = setting(20, low=1, high=10_000, help="passes of EM")
     context: int = setting(4, low=0, high=100, help="frames on either side that a frame is seen with, in the directions that tell components of single frames apart; 0: single frames")
-    directions: int = setting(20, low=1, high=4096, help="how many such directions")
+    directions: int = setting(20, low=1, high=4096, help="how many such directions; fewer than components")
     variance_floor: float = setting(0.01, low=1e-8, high=1e8, help="least variance of a component, in the input's units squared")
     scale: float = setting(0.5, low=0.0, high=100.0, help="what log-likelihoods are multiplied by before the softmax (0.3 for single frames)")
     crop: float = setting(2.0, low=0.05, high=3600.0, help="seconds of a stretch that frames are taken from")
