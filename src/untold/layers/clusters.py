@@ -28,7 +28,6 @@ class Clusters(nn.Module):
 
     def __init__(self, sizes: Sequence[int], dimensions: int, variance_floor: float, context: int = 0, directions: int = 0) -> None:
         super().__init__()
-        self.context = context
         directions = max(1, min(directions, sizes[0] - 1))  # more do not tell so many components apart, and chance would choose them
         if context and directions > dimensions * (2 * context + 1):
             raise UntoldError(f"directions = {directions}: a frame of {dimensions} numbers with {context} frames on either side has {dimensions * (2 * context + 1)}")

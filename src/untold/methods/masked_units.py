@@ -2,9 +2,9 @@
 
     minimise  - mean over masked t of sum_k r_tk log p(k | what is seen)  -  seen x the same mean over seen t
 
-r_tk is the share of component k in target frame t: softmax_k of `soft` x its log-likelihood under a mixture of Gaussians. The target has the length of the vocal tract undone;
-the input is warped at random, so that the network learns to hear through it: at use nothing is estimated. Rounds: the
-next mixture is of the frozen network's own outputs, and another network learns to name its components. Points: the
+r_tk is the share of component k in target frame t: softmax_k of `soft` x its log-likelihood under a mixture of Gaussians.
+The target has the length of the vocal tract undone; the input is warped at random, so that the network learns to hear
+through it: at use nothing is estimated. Rounds: the next mixture is of the frozen network's own outputs, and another network learns to name its components. Points: the
 posteriors of components (of each frame, smoothed), their roots, and each layer of the encoder. Source: Hsu et al.
 2021 (HuBERT), arXiv 2106.07447, sections II and III; the teacher is the `mixture` in place of k-means.
 """
