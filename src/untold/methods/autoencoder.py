@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import torch
@@ -42,6 +43,7 @@ class Settings(settings.Settings):
     decoder: Choice = choice("decoders", "frame", help="code -> target")
     sound_decoder: Choice = choice("decoders", "frame", help="that second decoder; it learns beside the rest and teaches it nothing")
     sound_share: float = setting(0.25, low=0.0, high=1.0, help="share of the examples from which that second decoder learns: it is for the ear only")
+    sound_phase: float = setting(0.0, low=0.0, high=0.99, help="share of training, at its end, in which that second decoder alone learns, `batch` x `sound_share` examples a step, from a code that stands still; 0: beside the rest")
     condition_dimensions: int = setting(128, low=1, high=4096, help="dimensions of the mixer's output")
     normalise_condition: bool = setting(True, help="batch normalisation of the mixer's output, so that no dimension rules an angle")
     p_each_side: float = setting(0.12, low=0.0, high=0.5, help="time jitter: probability of the left, and of the right neighbour")
@@ -84,11 +86,25 @@ class Autoencoder(nn.Module):
     # training ----------------------------------------------------------------------------------------------------
 
     def phases(self) -> Sequence[Phase]:
-        faster = getattr(self.bottleneck, "faster", ())
-        player = Player("all", tuple(self.parameters()), self.settings.learning_rate, faster=faster, warm_up=100, constant=self.settings.constant, halved_at=self.settings.halve_at, clip=5.0)
-        return (Phase("train", self.settings.batch, Fraction(self.settings.crop).limit_denominator(16000), players=(player,)),)
+        given, later = self.settings, self.later
+        crop = Fraction(given.crop).limit_denominator(16000)
+        apart = {id(parameter) for parameter in self.sound.parameters()} if later and self.sound is not None else set()
+        player = partial(Player, learning_rate=given.learning_rate, warm_up=100, constant=given.constant, halved_at=given.halve_at, clip=5.0)
+        code = player("all", tuple(p for p in self.parameters() if id(p) not in apart), faster=getattr(self.bottleneck, "faster", ()))
+        phases = [Phase("train", given.batch, crop, 1 - later, (code,))]
+        if later and self.sound is not None:
+            phases.append(Phase("sound", max(1, round(given.batch * given.sound_share)), crop, later, (player("sound", tuple(self.sound.parameters())),)))
+        return phases
+
+    @property
+    def later(self) -> float:
+        """The share of training in which the second decoder learns alone."""
+        return self.settings.sound_phase if self.sound is not None else 0.0
 
     def losses(self, batch: Batch, player: str = "all") -> dict[str, Loss]:
+        sides = random.hidden(batch.sides, batch.keys, self.settings.hide_sides, _SALT) if self.training else batch.sides
+        if player == "sound":
+            return {"sound": replace(self.spoken(batch, self.still(batch), sides, 1.0), weight=1.0)}
         x, target = batch.streams["input"], batch.streams["target"]
         coded = self.bottleneck(self.project(self.encoder(x)), batch.keys)
         latents = clear = coded.stream
@@ -98,20 +114,33 @@ class Autoencoder(nn.Module):
             losses["slowness"] = Loss(self.settings.slowness * change.sum(), latents.counted.sum(), "change per latent")
         if self.training and self.settings.p_each_side:
             latents = latents.with_values(jitter(latents.values, latents.lengths, batch.keys, self.settings.p_each_side))
-        sides = random.hidden(batch.sides, batch.keys, self.settings.hide_sides, _SALT) if self.training else batch.sides
         condition = self.condition(latents)
         told, heard = self.windowed(condition, target, batch.keys, self.decoder)
         nats = -self.decoder(Conditions({"latents": told}, sides)).log_prob(heard)
         losses = {"reconstruction": self.lost(nats, heard, x), **losses}
-        if self.sound is not None:
-            heard, detached, keys = batch.streams["sound"], self.used(clear), batch.keys
-            if self.training and self.settings.sound_share < 1:
-                chosen = random.uniform(keys, (), _SALT - 1) < self.settings.sound_share
-                heard, detached, sides, keys = heard.of(chosen), detached.of(chosen), {side: value[chosen] for side, value in sides.items()}, keys[chosen]
-            detached, heard = self.windowed(detached, heard, keys, self.sound)
-            nats = -self.sound(Conditions({"latents": detached}, sides)).log_prob(heard)
-            losses["sound"] = self.lost(nats, heard, x)
+        if self.sound is not None and not self.later:
+            losses["sound"] = self.spoken(batch, clear, sides, self.settings.sound_share)
         return losses
+
+    def spoken(self, batch: Batch, latents: Stream, sides: Mapping[str, Tensor], share: float) -> Loss:
+        """What the second decoder loses on `share` of the examples, given what the bottleneck lets through; it teaches that nothing."""
+        assert self.sound is not None
+        heard, told, keys = batch.streams["sound"], self.used(latents), batch.keys
+        if self.training and share < 1:
+            chosen = random.uniform(keys, (), _SALT - 1) < share
+            heard, told, sides, keys = heard.of(chosen), told.of(chosen), {side: value[chosen] for side, value in sides.items()}, keys[chosen]
+        told, heard = self.windowed(told, heard, keys, self.sound)
+        nats = -self.sound(Conditions({"latents": told}, sides)).log_prob(heard)
+        return self.lost(nats, heard, batch.streams["input"])
+
+    @torch.no_grad()
+    def still(self, batch: Batch) -> Stream:
+        """What the bottleneck passes on as in use: no statistic moves."""
+        training = self.training
+        self.eval()
+        out = self.latents(batch)
+        self.train(training)
+        return out
 
     @torch.no_grad()
     def used(self, latents: Stream) -> Stream:

@@ -1,4 +1,4 @@
-"""A WaveNet autoencoder for half an hour of two cores: the code of `vq_vae`, and a WaveNet that learns to speak it."""
+"""A WaveNet autoencoder for half an hour of two cores: the code of `vq_vae`, then a WaveNet that learns to speak it."""
 
 METHOD = "autoencoder"
 MINUTES = 30.0
@@ -9,7 +9,8 @@ SETTINGS = {
     "encoder": {"name": "convolutions", "width": 320, "dense": 2},
     "bottleneck": {"name": "vq", "size": 2048, "dimensions": 64},
     "decoder": {"name": "frame", "width": 256, "layers": 0, "frame_layers": 0},
-    "sound_decoder": {"name": "wavenet", "channels": 64, "skips": 64},
-    "sound_share": 0.1,
+    "sound_decoder": {"name": "wavenet", "channels": 64, "skips": 64, "cycles": 1},
+    "sound_share": 1 / 6,
+    "sound_phase": 0.35,
     "p_each_side": 0.2,
 }

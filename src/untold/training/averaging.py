@@ -26,6 +26,12 @@ class Average:
         names = list(self.values)
         torch._foreach_lerp_([self.values[n] for n in names], [parameters[n].detach() for n in names], 1 - decay)
 
+    @torch.no_grad()
+    def settle(self, module: nn.Module) -> None:
+        """Puts the averages in the place of the module's parameters."""
+        for name, parameter in module.named_parameters():
+            parameter.copy_(self.values[name])
+
     def state(self, module: nn.Module) -> dict[str, Tensor]:
         """The module's state with averaged parameters."""
         return {name: self.values.get(name, value).detach() for name, value in module.state_dict().items()}

@@ -67,6 +67,8 @@ def train(
                 continue
             if number > place["phase"]:
                 place["phase"], place["step"], kept = number, 0, {}
+                state.average.settle(model)  # what is frozen from here on is what will be used
+                state.average = Average(model, decay)
             loader = Loader(corpus, model, phase, seed, number, adapted)
             if phase.fit is not None:
                 _fit(phase, phases[number + 1 :], loader, state, kept, plan, watch)
