@@ -17,7 +17,7 @@ from untold.cli import main
 from .sounds import SMALL, SMALL_MIXTURE, sets, write_sounds
 
 _TINY = ["channels=16", "skips=16", "layers=4", "cycles=1", "head=16"]
-WAVENET = ["batch=4", "sound_share=0.3", "window=0.1", "input.warp=none", "target.warp=none", *(f"sound_decoder.{part}" for part in _TINY)]
+WAVENET = ["batch=4", "sound_share=0.5", "window=0.1", "input.warp=none", "target.warp=none", *(f"sound_decoder.{part}" for part in _TINY)]
 WAVENET_ALONE = ["window=0.1", "input.warp=none", *(f"decoder.{part}" for part in _TINY)]
 
 CPC = ["encoder.width=16", "context_dimensions=16", "batch=5", "crop=0.5", "predicted=none", "negatives=same_speaker", "drawn=40"]
