@@ -44,7 +44,7 @@ class Settings(settings.Settings):
     frames: int = setting(300_000, low=1, high=1 << 40, help="frames that a pass of clustering sees")
     passes: int = setting(20, low=1, high=10_000, help="passes of EM")
     later_passes: int = setting(8, low=1, high=10_000, help="passes of EM in the second round and after: each hears the frozen network")
-    context: int = setting(4, low=0, high=100, help="frames on either side that a teacher sees a frame with, in the directions that tell components of single frames apart; 0: single frames")
+    context: int = setting(4, low=0, high=100, help="frames on either side that the first teacher sees a frame with, in the directions that tell components of single frames apart; 0: single frames")
     directions: int = setting(20, low=1, high=4096, help="how many such directions; fewer than components")
     variance_floor: float = setting(0.01, low=1e-8, high=1e8, help="least variance of a component")
     soft: float = setting(0.5, low=0.0, high=100.0, help="targets are shares: what log-likelihoods are multiplied by before the softmax; 0: the likeliest component alone")
@@ -99,8 +99,9 @@ class MaskedUnits(nn.Module):
             if settings.clustered > len(names) and settings.rounds > 1:
                 raise UntoldError(f"clustered = {settings.clustered}: the encoder has {len(names)} layers to cluster")
             inner = encoder.dimensions if settings.clustered else sizes[0]
-            networks.append(Network(encoder, source.dimensions, encoder.stride, sizes))
-            clusters.append(Clusters(sizes, target.dimensions if number == 0 else inner, settings.variance_floor, settings.context, settings.directions))
+            networks.append(Network(encoder, source.dimensions, encoder.stride if number == 0 else 1, sizes))
+            first = (target.dimensions, settings.variance_floor, settings.context, settings.directions)
+            clusters.append(Clusters(sizes, *(first if number == 0 else (inner, settings.variance_floor))))
         refuse_long(settings.span, float(source.grid.rate / encoder.stride) * settings.crop)
         self.networks: Any = nn.ModuleList(networks)
         self.clusters: Any = nn.ModuleList(clusters)
@@ -117,7 +118,7 @@ class MaskedUnits(nn.Module):
             name = "" if number == 0 else f" {number + 1}"
             passes = given.later_passes if number else given.passes
             for part, fit, once in self.clusters[number].fits(partial(self.clustered, number=number), _SALT + 1):
-                out.append(Phase(f"{part or 'clusters'}{name}", given.batch, crop, fit=fit, passes=1 if once else passes, frames=given.frames))
+                out.append(Phase(part or f"clusters{name}", given.batch, crop, fit=fit, passes=1 if once else passes, frames=given.frames))
             player = Player(str(number), tuple(network.parameters()), given.learning_rate, given.weight_decay, (0.9, 0.98), clip=5.0, warm_up=100, constant=given.constant)
             out.append(Phase(f"masked{name}", given.batch, crop, players=(player,)))
         return out
@@ -168,7 +169,7 @@ class MaskedUnits(nn.Module):
         return found, counted.unflatten(1, (-1, labels))
 
     def clustered(self, batch: Batch, number: int) -> Stream:
-        """What round `number` clusters: target frames, or what the network of the round before makes of each of them."""
+        """What round `number` clusters: target frames, or what the network of the round before makes of them."""
         x = batch.streams["target"]
         if number == 0:
             return x
@@ -176,8 +177,8 @@ class MaskedUnits(nn.Module):
         for stage in encoders.way(network.encoder):
             x = stage.run(x)
             if self.settings.clustered and stage.point == network.encoder.points[self.settings.clustered - 1]:
-                return unstacked(x, x.values[:, :, None].expand(-1, -1, network.labels, -1))
-        return unstacked(x, network.logits(x.values)[0])
+                return x
+        return x.with_values(network.logits(x.values)[0].mean(-2))
 
     # reading -----------------------------------------------------------------------------------------------------
 
@@ -190,7 +191,10 @@ class MaskedUnits(nn.Module):
     def said(self, x: Stream) -> Stream:
         """Posteriors (batch, labels, all teachers' components), softened, of each label of each step; they sum to one."""
         logits = self.networks[-1].logits(x.values)
-        return unstacked(x, torch.cat([torch.softmax(self.settings.scale * one, -1) for one in logits], -1) / len(logits))
+        shares = torch.cat([torch.softmax(self.settings.scale * one, -1) for one in logits], -1).flatten(1, 2) / len(logits)
+        labels = self.networks[-1].labels
+        counted = x.counted.repeat_interleave(labels, 1)
+        return Stream(shares, x.lengths * labels, counted, x.grid.strided(Fraction(1, labels)))
 
     def token_stages(self) -> tuple[Stage, ...]:
         """The way from the stream `input` to tokens (batch, steps, 1)."""
@@ -205,12 +209,6 @@ class MaskedUnits(nn.Module):
         """Tokens (batch, steps) -> means of what was clustered (batch, steps, dimensions), 0 where there is no token."""
         means: Tensor = self.clusters[-1].mixtures[0].means
         return means[tokens.clamp(min=0)] * (tokens >= 0)[..., None]
-
-
-def unstacked(x: Stream, values: Tensor) -> Stream:
-    """The frames that the steps of `x` were made of, given what each has: values (batch, steps, frames of a step, dimensions)."""
-    frames = values.shape[2]
-    return Stream(values.flatten(1, 2), x.lengths * frames, x.counted.repeat_interleave(frames, 1), x.grid.strided(Fraction(1, frames)))
 
 
 def inputs(settings: Settings) -> dict[str, Choice]:
