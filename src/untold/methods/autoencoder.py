@@ -88,11 +88,11 @@ class Autoencoder(nn.Module):
     def phases(self) -> Sequence[Phase]:
         given, later = self.settings, self.later
         crop = Fraction(given.crop).limit_denominator(16000)
-        apart = {id(parameter) for parameter in self.sound.parameters()} if later and self.sound is not None else set()
         player = partial(Player, learning_rate=given.learning_rate, warm_up=100, constant=given.constant, halved_at=given.halve_at, clip=5.0)
-        code = player("all", tuple(p for p in self.parameters() if id(p) not in apart), faster=getattr(self.bottleneck, "faster", ()))
-        phases = [Phase("train", given.batch, crop, 1 - later, (code,))]
-        if later and self.sound is not None:
+        code = tuple(p for name, p in self.named_parameters() if not (later and name.startswith("sound.")))
+        phases = [Phase("train", given.batch, crop, 1 - later, (player("all", code, faster=getattr(self.bottleneck, "faster", ())),))]
+        if later:
+            assert self.sound is not None
             phases.append(Phase("sound", max(1, round(given.batch * given.sound_share)), crop, later, (player("sound", tuple(self.sound.parameters())),)))
         return phases
 
@@ -104,7 +104,7 @@ class Autoencoder(nn.Module):
     def losses(self, batch: Batch, player: str = "all") -> dict[str, Loss]:
         sides = random.hidden(batch.sides, batch.keys, self.settings.hide_sides, _SALT) if self.training else batch.sides
         if player == "sound":
-            return {"sound": replace(self.spoken(batch, self.still(batch), sides, 1.0), weight=1.0)}
+            return {"sound": replace(self.spoken(batch, self.still(batch), sides), weight=1.0)}
         x, target = batch.streams["input"], batch.streams["target"]
         coded = self.bottleneck(self.project(self.encoder(x)), batch.keys)
         latents = clear = coded.stream
@@ -119,15 +119,15 @@ class Autoencoder(nn.Module):
         nats = -self.decoder(Conditions({"latents": told}, sides)).log_prob(heard)
         losses = {"reconstruction": self.lost(nats, heard, x), **losses}
         if self.sound is not None and not self.later:
-            losses["sound"] = self.spoken(batch, clear, sides, self.settings.sound_share)
+            losses["sound"] = self.spoken(batch, clear, sides)
         return losses
 
-    def spoken(self, batch: Batch, latents: Stream, sides: Mapping[str, Tensor], share: float) -> Loss:
-        """What the second decoder loses on `share` of the examples, given what the bottleneck lets through; it teaches that nothing."""
+    def spoken(self, batch: Batch, latents: Stream, sides: Mapping[str, Tensor]) -> Loss:
+        """What the second decoder loses, given what the bottleneck lets through; it teaches that nothing. Beside the rest it hears a share of the examples."""
         assert self.sound is not None
         heard, told, keys = batch.streams["sound"], self.used(latents), batch.keys
-        if self.training and share < 1:
-            chosen = random.uniform(keys, (), _SALT - 1) < share
+        if self.training and not self.later and self.settings.sound_share < 1:
+            chosen = random.uniform(keys, (), _SALT - 1) < self.settings.sound_share
             heard, told, sides, keys = heard.of(chosen), told.of(chosen), {side: value[chosen] for side, value in sides.items()}, keys[chosen]
         told, heard = self.windowed(told, heard, keys, self.sound)
         nats = -self.sound(Conditions({"latents": told}, sides)).log_prob(heard)
