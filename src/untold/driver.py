@@ -193,13 +193,15 @@ class _Way:
 
     def _around(self, stages: Sequence[Stage], first: int, last: int) -> Tensor:
         """Each reads its steps and as many around them as the stages reach."""
-        stride, reach, coarsest = Fraction(1), Fraction(0), 1
-        for stage in stages:
+        low, high, stride, coarsest = first, last, Fraction(1), 1
+        for stage in reversed(stages):  # each in its own steps: a part of a step needs all of it
             assert isinstance(stage.reach, tuple)
-            reach, stride = reach + max(stage.reach) * stride, stride * stage.stride
+            low, high = math.floor(low * stage.stride) - stage.reach[0], math.ceil(high * stage.stride) + stage.reach[1]
+        for stage in stages:
+            stride *= stage.stride
             coarsest = math.lcm(coarsest, stride.numerator)  # parts begin on a step of every stage
-        low = max(0, math.floor(first * stride - reach) // coarsest * coarsest)
-        high, begun = min(self.total, math.ceil(last * stride + reach)), int(low / stride)
+        low, high = max(0, low) // coarsest * coarsest, min(self.total, high)
+        begun = int(low / stride)
         return self._run(stages, self.read(low, high))[first - begun : last - begun]
 
     def _in_windows(self, stage: Stage, windows: Sequence[tuple[int, int, int, int]], held: dict[int, Tensor], first: int, last: int) -> Tensor:
