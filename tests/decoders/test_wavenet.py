@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from types import SimpleNamespace
 
@@ -12,7 +14,7 @@ from torch.nn import functional
 
 from untold.contract import Conditions, Grid, Stream
 from untold.decoders import _walk, wavenet
-from untold.decoders.wavenet import SampleDensity, Settings, WaveNet, build, logistics
+from untold.decoders.wavenet import Settings, WaveNet, build, logistics
 from untold.errors import UntoldError
 from untold.layers.dilated import stack
 
@@ -77,7 +79,7 @@ def test_a_sample_depends_on_the_past_as_far_as_the_receptive_field_and_on_nothi
     net = decoder()
     assert net.receptive_field == 1 + 2 * 31
     x = torch.randint(0, 256, (1, 320))
-    conditions = net.told(given(torch.randn(1, 1, 6), [1]))
+    conditions = net(given(torch.randn(1, 1, 6), [1])).conditions
     base = net.scores(x, conditions)
     for at in (100, 250):
         changed = x.clone()
@@ -88,20 +90,60 @@ def test_a_sample_depends_on_the_past_as_far_as_the_receptive_field_and_on_nothi
         assert moved.nonzero().max() <= at + net.receptive_field
 
 
+def predicting(order: int = 8) -> WaveNet:
+    torch.manual_seed(1)
+    net = build(replace(SMALL, prediction=order), 6, VALUES, 320, {"speaker": 3})
+    with torch.no_grad():
+        net.predictor[2].weight.mul_(3)  # type: ignore[index, operator, union-attr]
+    return net
+
+
+@pytest.mark.parametrize("kind", ["classes", "values", "left"])
 @pytest.mark.parametrize("rows", [1, 3, 5])
-def test_cached_sampling_says_what_the_full_network_says(rows: int) -> None:
-    net = decoder()
-    latents, x = torch.randn(rows, 4, 6), torch.randint(0, 256, (rows, 1280))
+def test_cached_sampling_says_what_the_full_network_says(rows: int, kind: str) -> None:
+    net = {"classes": decoder, "values": lambda: decoder(VALUES), "left": predicting}[kind]()
+    latents, x = torch.randn(rows, 4, 6), torch.randint(0, 256, (rows, 1280)) if kind == "classes" else 0.4 * torch.rand(rows, 1280) - 0.2
     density = net(given(latents, [n % 3 for n in range(rows)]))
     with torch.no_grad():
-        wanted = net.scores(x, density.conditions).numpy()
+        wanted = net.scores(x, density.conditions, density.filters).numpy()
     for exact, near in ((True, 1e-5), (False, 2e-5)):
         walker = density.walker(rows, exact)
         said = []
         for start in (0, 640):  # in pieces: the state goes on
-            conditions = density.conditions[:, start // 320 : start // 320 + 2].detach().numpy()
-            said.append(walker.go_on(conditions, 320, start, np.zeros((rows, 640, 2), np.float32), forced=x[:, start : start + 640].numpy(), scores=True)[1])
+            part = density.part(start // 320, start // 320 + 2)
+            told = part.conditions.detach().numpy(), part.filters.detach().numpy()
+            said.append(walker.go_on(*told, 320, start, np.zeros((rows, 640, 2), np.float32), forced=x[:, start : start + 640].numpy(), scores=True)[1])
         assert np.abs(np.concatenate(said, 1) - wanted).max() < near
+
+
+def test_a_predictor_is_the_recursion_of_its_reflections_and_is_stable() -> None:
+    net, told = predicting(), torch.randn(2, 3, 10)
+    filters = net.filters(told).detach().double()
+    assert filters.shape == (2, 3, 9)
+    for row in filters.flatten(0, 1):
+        roots = np.roots([1, *(-row[:8]).tolist()])
+        assert np.abs(roots).max() < 1
+    x = torch.rand(2, 960) - 0.5
+    predicted, gain = net.predicted(x, filters.float())
+    for at in (0, 5, 319, 320, 700):
+        past = [x[1, at - k - 1] if at > k else 0.0 for k in range(8)]
+        assert float(predicted[1, at]) == pytest.approx(sum(float(a) * float(b) for a, b in zip(filters[1, at // 320], past, strict=False)), abs=1e-5)
+        assert float(gain[1, at]) == pytest.approx(float(filters[1, at // 320, 8].exp()), rel=1e-5)
+
+
+def test_what_is_drawn_around_a_prediction_is_the_density_that_is_scored() -> None:
+    net = predicting(2)
+    with torch.no_grad():
+        for part in (net.predictor[2], net.last):  # type: ignore[index, union-attr]
+            part.weight.zero_()  # type: ignore[operator, union-attr]
+        net.predictor[2].bias.copy_(torch.tensor([0.9, -0.6, 0.5]))  # type: ignore[index, operator, union-attr]
+        net.last.bias.copy_(torch.tensor([0.0, 0.0, -50, 0.0, 1.0, 0.0, -1.0, -0.5, 0.0]))
+        drawn = net(given(torch.randn(6, 20, 6), [0] * 6)).sample(torch.arange(6))[..., 0].double()
+        coefficients = net.filters(torch.zeros(1, 1, 10))[0, 0].double()
+    left = (drawn[:, 2:] - coefficients[0] * drawn[:, 1:-1] - coefficients[1] * drawn[:, :-2]) / coefficients[2].exp()
+    ordered = left.flatten().sort().values
+    wanted = 0.5 * torch.sigmoid(ordered / np.exp(-1.0)) + 0.5 * torch.sigmoid((ordered - 1) / np.exp(-0.5))
+    assert float((wanted - torch.linspace(0, 1, len(ordered), dtype=torch.float64)).abs().max()) < 0.015  # Kolmogorov and Smirnov
 
 
 def test_fast_gates_are_near_the_exact_ones() -> None:
@@ -109,8 +151,9 @@ def test_fast_gates_are_near_the_exact_ones() -> None:
     assert max(abs(float(_walk.fast_tanh(v)) - np.tanh(float(v))) for v in x[::7]) < 3e-7
 
 
-def test_samples_are_the_same_whatever_the_batch_and_the_threads() -> None:
-    net, latents, keys = decoder(), torch.randn(5, 11, 6), torch.arange(5)
+@pytest.mark.parametrize("make", [decoder, predicting])
+def test_samples_are_the_same_whatever_the_batch_and_the_threads(make: Callable[[], WaveNet]) -> None:
+    net, latents, keys = make(), torch.randn(5, 11, 6), torch.arange(5)
     whole = net(given(latents, [0, 1, 2, 0, 1])).sample(keys)
     assert whole.shape == (5, 11 * 320, 1)
     assert len(whole.unique()) > 20
@@ -119,7 +162,7 @@ def test_samples_are_the_same_whatever_the_batch_and_the_threads() -> None:
         assert torch.equal(alone[0], whole[row])
     again = net(given(latents, [0, 1, 2, 0, 1]))
     walker = again.walker(5)
-    halves = [SampleDensity(net, again.conditions[:, part]) for part in (slice(0, 10), slice(10, 11))]
+    halves = [again.part(0, 10), again.part(10, 11)]
     pieces = [piece for half in halves for piece in half.pieces(keys, walker=walker)]
     assert np.array_equal(np.concatenate(pieces, 1), whole[..., 0].numpy())
 
@@ -129,6 +172,7 @@ def test_drawn_classes_follow_the_softmax() -> None:
     with torch.no_grad():
         net.last.weight.zero_()
         net.last.bias.copy_(torch.randn(256))
+        net.last.bias[7] = 4
     drawn = net(given(torch.randn(40, 2, 6), [0] * 40)).sample(torch.arange(40))
     found = torch.bincount(drawn.flatten(), minlength=256) / drawn.numel()
     wanted = torch.softmax(net.last.bias.detach(), 0)
@@ -154,8 +198,9 @@ def test_logistics_are_masses_that_add_up_to_one_and_are_drawn_so() -> None:
 
 
 def test_nats_are_finite_masked_and_of_the_target() -> None:
-    for target, x in ((CLASSES, torch.randint(0, 256, (2, 600, 1))), (VALUES, torch.rand(2, 600, 1) * 2 - 1)):
-        density = decoder(target)(given(torch.randn(2, 2, 6), [1, 2]))
+    values = torch.rand(2, 600, 1) * 2 - 1
+    for net, x in ((decoder(), torch.randint(0, 256, (2, 600, 1))), (decoder(VALUES), values), (predicting(), values)):
+        density = net(given(torch.randn(2, 2, 6), [1, 2]))
         whole = stream(x)
         counted = whole.counted.clone()
         counted[1, 300:] = False
@@ -166,9 +211,10 @@ def test_nats_are_finite_masked_and_of_the_target() -> None:
         assert (nats[0] < 0).all()
 
 
-def test_long_recordings_score_in_parts_as_they_do_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    net = decoder()
-    x = stream(torch.randint(0, 256, (2, 3100, 1)))
+@pytest.mark.parametrize("make", [decoder, predicting])
+def test_long_recordings_score_in_parts_as_they_do_whole(make: Callable[[], WaveNet], monkeypatch: pytest.MonkeyPatch) -> None:
+    net = make()
+    x = stream(torch.randint(0, 256, (2, 3100, 1)) if net.classes else 0.1 * torch.rand(2, 3100, 1) - 0.05)
     for conditions in (given(torch.randn(2, 10, 6), [1, 2]), given(torch.randn(2, 1, 6), [1, 2])):
         with torch.no_grad():
             whole = net(conditions).log_prob(x)
@@ -181,5 +227,7 @@ def test_long_recordings_score_in_parts_as_they_do_whole(monkeypatch: pytest.Mon
 def test_what_does_not_fit_is_said() -> None:
     with pytest.raises(UntoldError, match="channels = 20: a multiple of 16"):
         build(Settings(channels=20), 6, CLASSES, 320, {})
+    with pytest.raises(UntoldError, match="prediction = 8: a sum of past samples"):
+        build(replace(SMALL, prediction=8), 6, CLASSES, 320, {})
     with pytest.raises(UntoldError, match="mulaw or waveform"):
         build(Settings(), 6, SimpleNamespace(grid=Grid("second", Fraction(100), Fraction(1, 200)), dimensions=39), 2, {})

@@ -23,6 +23,7 @@ Floats = NDArray[np.float32]
 Whole = NDArray[np.int64]
 
 WIDE = 16  # numbers of a vector: widths of layers are multiples of it
+_LEAST = math.exp(-9.0)  # of a logistic's scale
 AHEAD = 16  # samples for which past taps are made at once, at most
 
 F = np.float32
@@ -159,40 +160,63 @@ def _pick(logits: Floats, at: int, classes: int, temperature: float, uniform: fl
 
 
 @_compiled
-def _draw(parameters: Floats, at: int, components: int, temperature: float, which: float, where: float) -> float:
-    """A value in [-1, 1] of a mixture of logistics: weights' logits, means, log scales (components each)."""
+def _draw(parameters: Floats, at: int, components: int, temperature: float, which: float, where: float, around: float, gain: float) -> float:
+    """A value in [-1, 1] of a mixture of logistics: weights' logits, means, log scales (components each), from `around` on in units of `gain`."""
     k = _pick(parameters, at, components, temperature, which)
     where = min(max(where, 1e-5), 1 - 1e-5)
-    spread = math.exp(max(parameters[at + 2 * components + k], -7.0)) * temperature
-    value = parameters[at + components + k] + spread * (math.log(where) - math.log(1 - where))
+    spread = max(math.exp(parameters[at + 2 * components + k]) * gain, _LEAST) * temperature
+    value = around + gain * parameters[at + components + k] + spread * (math.log(where) - math.log(1 - where))
     return min(max(value, -1.0), 1.0)
+
+
+@_compiled
+def _loudness(value: float) -> float:
+    """Values on the scale of mu-law, in [-4, 4]."""
+    return math.copysign(math.log1p(255 * abs(value)) * (4 / math.log(256.0)), value)
 
 
 @_compiled
 def walk(
     begin: int, told_from: int, classes: int, components: int, forced: Floats, uniform: Floats, temperature: float, embedding: Floats,
-    conditions: Floats, hold: int, past: Floats, present: Floats, out: Floats, head: Floats, head_bias: Floats,
+    conditions: Floats, filters: Floats, hold: int, past: Floats, present: Floats, out: Floats, head: Floats, head_bias: Floats,
     last: Floats, last_bias: Floats, dilations: Whole, chunks: Whole, ring: Floats, ring_at: Whole, ahead: Floats,
-    previous: Floats, given: Floats, scores: Floats, exact: bool,
+    before: Floats, left: Floats, given: Floats, scores: Floats, exact: bool,
 ) -> None:
     """Fills `given` (rows, steps) with samples from number `begin` on: classes, or values where there are no classes.
 
     forced (rows, steps): values to take instead of drawing, NaN where to draw. uniform (rows, steps, 2). conditions
-    (rows, condition rows, layers, 2 channels), each for `hold` samples, the first from sample `told_from` on. past, present (layers, channels, 2 channels);
+    (rows, condition rows, layers, 2 channels), each for `hold` samples, the first from sample `told_from` on, and as many
+    filters (rows, condition rows, order + 1): coefficients of a predictor, and its log gain. past, present (layers, channels, 2 channels);
     out (layers, channels, channels + skips). scores (rows, steps or 0, outputs): what the last layer says. State that
-    goes on: ring (past inputs), ahead (layers, 16, rows, 2 channels), previous (rows,).
+    goes on: ring (past inputs), ahead (layers, 16, rows, 2 channels), before (rows, order or 1), the last sample first,
+    and what its prediction left of it (rows,), in units of the gain.
     """
     rows, steps = given.shape
     layers, channels, width = out.shape
     wide, deep, double, skips = head.shape[1], last.shape[1], 2 * channels, width - channels
     state, gated = np.zeros(rows * width, np.float32), np.zeros(rows * channels, np.float32)
     heard, first, second = np.zeros(rows * skips, np.float32), np.zeros(rows * wide, np.float32), np.zeros(rows * deep, np.float32)
+    order, predicted, gain = filters.shape[2] - 1, np.zeros(rows, np.float32), np.ones(rows, np.float32)
     flat_past, flat_present, flat_out, flat_head, flat_last, flat_ahead = past.ravel(), present.ravel(), out.ravel(), head.ravel(), last.ravel(), ahead.ravel()
     for step in range(steps):
         t = begin + step
         for r in range(rows):
-            for c in range(channels):
-                state[r * width + c] = embedding[int(previous[r]), c] if classes else embedding[0, c] * previous[r] + embedding[1, c]
+            if classes:
+                for c in range(channels):
+                    state[r * width + c] = embedding[int(before[r, 0]), c]
+            else:
+                told = min((t - told_from) // hold, filters.shape[1] - 1)
+                total = 0.0
+                for k in range(order):
+                    total += filters[r, told, k] * before[r, k]
+                predicted[r], gain[r] = total, math.exp(filters[r, told, order])
+                value = F(_loudness(before[r, 0]))
+                for c in range(channels):
+                    state[r * width + c] = embedding[0, c] * value + embedding[1, c]
+                if order:
+                    more, rest = F(_loudness(total)), F(math.asinh(left[r]))
+                    for c in range(channels):
+                        state[r * width + c] += embedding[2, c] * more + embedding[3, c] * rest
             for c in range(channels, width):
                 state[r * width + c] = _ZERO
         for layer in range(layers):
@@ -230,8 +254,11 @@ def walk(
                 if classes:
                     value = F(_pick(second, r * deep, classes, temperature, uniform[r, step, 0]))
                 else:
-                    value = F(_draw(second, r * deep, components, temperature, uniform[r, step, 0], uniform[r, step, 1]))
-            given[r, step] = previous[r] = value
+                    value = F(_draw(second, r * deep, components, temperature, uniform[r, step, 0], uniform[r, step, 1], predicted[r], gain[r]))
+            for k in range(order - 1, 0, -1):
+                before[r, k] = before[r, k - 1]
+            given[r, step] = before[r, 0] = value
+            left[r] = (value - predicted[r]) / gain[r]
             if scores.shape[1]:
                 for k in range(scores.shape[2]):
                     scores[r, step, k] = second[r * deep + k]
@@ -244,6 +271,6 @@ def warm() -> None:
     ones, none = np.ones(1, np.int64), np.zeros(1, np.int64)
     compiled(
         0, 0, 2, 1, np.full((1, 1), np.nan, np.float32), np.zeros((1, 1, 2), np.float32), 1.0, np.zeros((2, 16), np.float32),
-        np.zeros((1, 1, 1, 32), np.float32), 1, *weights, ones, ones, np.zeros(16, np.float32), none, np.zeros((1, AHEAD, 1, 32), np.float32),
-        np.zeros(1, np.float32), np.zeros((1, 1), np.float32), np.zeros((1, 0, 2), np.float32), False,
+        np.zeros((1, 1, 1, 32), np.float32), np.zeros((1, 1, 1), np.float32), 1, *weights, ones, ones, np.zeros(16, np.float32), none, np.zeros((1, AHEAD, 1, 32), np.float32),
+        np.zeros((1, 1), np.float32), np.zeros(1, np.float32), np.zeros((1, 1), np.float32), np.zeros((1, 0, 2), np.float32), False,
     )

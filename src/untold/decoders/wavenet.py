@@ -2,8 +2,10 @@
 
 The target is a front end of samples. `mulaw` gives classes and a softmax over them; `waveform` gives 16-bit values and a
 mixture of logistics, each value the mass of its step of 2/65535. The past is the target's own, embedded. Conditions are
-computed at the latents' rate, never per sample; who speaks is added to them. Sources: van den Oord et al. 2016, arXiv
-1609.03499; Salimans et al. 2017, arXiv 1701.05517 (logistics); Chorowski et al. 2019, arXiv 1901.08810 (as a decoder).
+computed at the latents' rate, never per sample; who speaks is added to them. With `prediction` the conditions tell a
+linear predictor and a gain as well, and the layers say what is left: the envelope of the spectrum need not be learnt
+sample by sample. Sources: van den Oord et al. 2016, arXiv 1609.03499; Salimans et al. 2017, arXiv 1701.05517 (logistics);
+Chorowski et al. 2019, arXiv 1901.08810 (as a decoder); Hwang et al. 2018, arXiv 1811.11913 (linear prediction).
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ from untold.settings import setting
 
 _SALT = 0x3A
 _STEP = 2.0 / 65535  # between two values of 16 bits
-_LEAST = -7.0  # of a logistic's log scale
+_LEAST = -9.0  # of a logistic's log scale
+_TOLD = 128  # units between conditions and a predictor
 _PIECE = 3200  # samples that are drawn at once
 _AT_ONCE = 1 << 17  # samples that are scored at once where no gradient is wanted
 
@@ -41,6 +44,7 @@ class Settings(settings.Settings):
     layers: int = setting(10, low=1, high=16, help="layers a cycle, dilations 1, 2, 4, ...")
     head: int = setting(256, low=16, high=4096, help="units between the skip sum and the scores, a multiple of 16")
     components: int = setting(10, low=1, high=100, help="logistics, where the target is 16-bit values")
+    prediction: int = setting(0, low=0, high=64, help="order of a linear predictor that the conditions tell, where the target is 16-bit values; the layers say what is left")
     side_dimensions: int = setting(32, low=1, high=1024, help="dimensions of a speaker's embedding")
 
 
@@ -54,16 +58,24 @@ class WaveNet(nn.Module):
         odd = [name for name in ("channels", "skips", "head") if getattr(settings, name) % 16]
         if odd:
             raise UntoldError(f"{odd[0]} = {getattr(settings, odd[0])}: a multiple of 16 expected")
+        if settings.prediction and classes:
+            raise UntoldError(f"prediction = {settings.prediction}: a sum of past samples predicts values, not classes; take waveform in place of mulaw")
         self.settings, self.classes, self.ratio = settings, classes, ratio
         channels, skips = settings.channels, settings.skips
         self.dilations = tuple(2**k for _ in range(settings.cycles) for k in range(settings.layers))
-        self.receptive_field = 1 + sum(self.dilations)
+        self.receptive_field = 1 + sum(self.dilations) + settings.prediction
         layers = len(self.dilations)
         self.sides = nn.ModuleDict({side: nn.Embedding(count, settings.side_dimensions) for side, count in sides.items()})
         told = dimensions + settings.side_dimensions * len(sides)
         self.conditions = nn.Linear(told, layers * 2 * channels) if told else None
         self.bias = nn.Parameter(torch.zeros(layers * 2 * channels)) if not told else None
-        self.embedding = nn.Parameter(_ordered(classes, channels) if classes else torch.randn(2, channels))
+        self.embedding = nn.Parameter(_ordered(classes, channels) if classes else torch.randn(4 if settings.prediction else 2, channels))
+        if settings.prediction:
+            wanted = settings.prediction + 1
+            if told:
+                self.predictor = nn.Sequential(nn.Linear(told, _TOLD), nn.ReLU(), nn.Linear(_TOLD, wanted))
+            else:
+                self.fixed = nn.Parameter(torch.zeros(1, 1, wanted))
         outputs = classes or 3 * settings.components
         self.past = nn.Parameter(_uniform(layers, channels, 2 * channels, fan=2 * channels))
         self.present = nn.Parameter(_uniform(layers, channels, 2 * channels, fan=2 * channels))
@@ -72,66 +84,114 @@ class WaveNet(nn.Module):
         self.head, self.last = nn.Linear(skips, settings.head), nn.Linear(settings.head, outputs)
 
     def forward(self, given: Conditions) -> SampleDensity:
-        return SampleDensity(self, self.told(given))
+        told = self.told(given)
+        return SampleDensity(self, self.layered(told), self.filters(told))
 
     def told(self, given: Conditions) -> Tensor:
-        """What each layer's gates are told: (batch, rows, layers, 2 channels); one row where there are no latents."""
-        layers = len(self.dilations)
+        """Latents and who speaks: (batch, rows, dimensions); one row where there are no latents, no dimensions where there is nothing."""
         latents = given.streams.get("latents")
         sides = [embedding(given.sides[side]) for side, embedding in self.sides.items()]
+        if latents is None:
+            return torch.cat(sides, -1)[:, None] if sides else self.embedding.new_zeros((1, 1, 0))
+        rows = latents.values.shape[1]
+        return torch.cat([latents.values, *(side[:, None].expand(-1, rows, -1).to(latents.values) for side in sides)], -1)
+
+    def layered(self, told: Tensor) -> Tensor:
+        """What each layer's gates are told: (batch, rows, layers, 2 channels)."""
+        layers = len(self.dilations)
         if self.conditions is None:
             assert self.bias is not None
             return self.bias.view(1, 1, layers, -1)
-        if latents is None:
-            return self.conditions(torch.cat(sides, -1))[:, None].unflatten(-1, (layers, -1))  # type: ignore[no-any-return]
-        rows = latents.values.shape[1]
-        x = torch.cat([latents.values, *(side[:, None].expand(-1, rows, -1).to(latents.values) for side in sides)], -1)
-        return self.conditions(x).unflatten(-1, (layers, -1))  # type: ignore[no-any-return]
+        return self.conditions(told).unflatten(-1, (layers, -1))  # type: ignore[no-any-return]
 
-    def scores(self, values: Tensor, conditions: Tensor) -> Tensor:
+    def filters(self, told: Tensor) -> Tensor:
+        """The coefficients of each row's predictor, that of the last sample first, and the log gain: (batch, rows, prediction + 1).
+
+        They come of reflection coefficients below 1, so that what is drawn stays bounded.
+        """
+        order = self.settings.prediction
+        if not order:
+            return told.new_zeros((*told.shape[:2], 1), dtype=torch.float32)
+        with torch.autocast(told.device.type, enabled=False):
+            out = self.predictor(told.float()) if told.shape[-1] else self.fixed
+            coefficients = out[..., :0]
+            for reflection in torch.tanh(out[..., :order]).unbind(-1):
+                coefficients = torch.cat([coefficients - reflection[..., None] * coefficients.flip(-1), reflection[..., None]], -1)
+            return torch.cat([coefficients, out[..., order:] - 4], -1)
+
+    def scores(self, values: Tensor, conditions: Tensor, filters: Tensor | None = None) -> Tensor:
         """What the last layer says of each sample given those before: values (batch, samples) -> (batch, samples, outputs)."""
-        before = torch.cat([self.silence(values), values[:, :-1]], 1)
-        skips = stack(self.embedded(before), conditions, self.past, self.present, self.residual, self.skip, self.dilations)
+        before = functional.pad(values, (1, 0), value=self.silence)[:, :-1]
+        if self.settings.prediction:
+            assert filters is not None
+            predicted, gain = self.predicted(values, filters)
+            left = functional.pad((values - predicted) / gain, (1, 0))[:, :-1]
+            x = self.embedded(before, predicted, left)
+        else:
+            x = self.embedded(before)
+        skips = stack(x, conditions, self.past, self.present, self.residual, self.skip, self.dilations)
         return self.last(torch.relu(self.head(torch.relu(skips))))  # type: ignore[no-any-return]
 
-    def silence(self, like: Tensor) -> Tensor:
-        """The sample before the first: (batch, 1)."""
-        return like.new_full((len(like), 1), self.classes // 2 if self.classes else 0)
+    def predicted(self, values: Tensor, filters: Tensor) -> tuple[Tensor, Tensor]:
+        """What the predictors make of the past of each of values (batch, samples), and their gains (batch, 1 or samples)."""
+        order, rows, hold = self.settings.prediction, filters.shape[1], values.shape[1] // filters.shape[1]
+        gain = filters[..., order].exp().repeat_interleave(hold if rows > 1 else 1, 1)
+        if not order:
+            return torch.zeros_like(values, dtype=torch.float32), gain
+        past = functional.pad(values.float(), (order, 0)).unfold(1, order, 1)[:, : rows * hold].unflatten(1, (rows, hold))
+        return (past @ filters[..., :order].flip(-1)[..., None])[..., 0].flatten(1), gain
 
-    def embedded(self, values: Tensor) -> Tensor:
-        """Classes or values (batch, samples) -> (batch, samples, channels)."""
+    @property
+    def silence(self) -> int:
+        """The sample before the first."""
+        return self.classes // 2 if self.classes else 0
+
+    def embedded(self, values: Tensor, *more: Tensor) -> Tensor:
+        """Classes or values (batch, samples), and perhaps what was predicted and what the last prediction left -> (batch, samples, channels)."""
         if self.classes:
             return functional.embedding(values, self.embedding)
-        return values[..., None] * self.embedding[0] + self.embedding[1]
+        x = loudness(values)[..., None] * self.embedding[0] + self.embedding[1]
+        if more:
+            x = x + loudness(more[0])[..., None] * self.embedding[2] + torch.asinh(more[1])[..., None] * self.embedding[3]
+        return x
+
+
+def loudness(values: Tensor) -> Tensor:
+    """Values in [-1, 1] on the scale of mu-law, in [-4, 4]: quiet ones are told apart as well as loud ones."""
+    return 4 / np.log(256) * values.sign() * torch.log1p(255 * values.abs())
 
 
 @dataclass(frozen=True)
 class SampleDensity:
-    """A density of samples, each given those before: what each layer is told (batch, rows, layers, 2 channels)."""
+    """A density of samples, each given those before: what each layer is told (batch, rows, layers, 2 channels), and filters."""
 
     decoder: WaveNet
     conditions: Tensor
+    filters: Tensor
 
     def log_prob(self, x: Stream) -> Tensor:
         """Nats (batch, samples), 0 where not counted. Teacher-forced: the past is that of x."""
         values = x.values[..., 0]
         rows, samples, ratio = self.conditions.shape[1], values.shape[1], self.decoder.ratio
-        conditions = self.conditions.expand(len(values), -1, -1, -1)
+        conditions, filters = self._of(len(values))
         whole = rows * ratio if rows > 1 else samples  # each row of conditions holds for `ratio` samples, a single one for all
         values = functional.pad(values, (0, max(0, whole - samples)))[:, :whole]
         if torch.is_grad_enabled() or values.numel() <= _AT_ONCE:
-            nats = self._nats(values, conditions)
+            nats = self._nats(values, conditions, filters)
         else:
-            nats = torch.stack([self._in_parts(values[row], conditions[row : row + 1]) for row in range(len(values))])
+            nats = torch.stack([self._in_parts(values[row], conditions[row : row + 1], filters[row : row + 1]) for row in range(len(values))])
         return functional.pad(nats, (0, max(0, samples - whole)))[:, :samples] * x.counted
 
-    def _nats(self, values: Tensor, conditions: Tensor) -> Tensor:
-        scores = self.decoder.scores(values, conditions)
+    def _of(self, examples: int) -> tuple[Tensor, Tensor]:
+        return self.conditions.expand(examples, -1, -1, -1), self.filters.expand(examples, -1, -1)
+
+    def _nats(self, values: Tensor, conditions: Tensor, filters: Tensor) -> Tensor:
+        scores = self.decoder.scores(values, conditions, filters)
         if self.decoder.classes:
             return -functional.cross_entropy(scores.flatten(0, 1).float(), values.flatten(), reduction="none").view(values.shape)
-        return logistics(scores.float(), values)
+        return logistics(scores.float(), values, *self.decoder.predicted(values, filters))
 
-    def _in_parts(self, values: Tensor, conditions: Tensor) -> Tensor:
+    def _in_parts(self, values: Tensor, conditions: Tensor, filters: Tensor) -> Tensor:
         """The same of one recording, a part after the other, each with the past that its first sample hears."""
         ratio, rows = self.decoder.ratio, conditions.shape[1]
         past = -(-self.decoder.receptive_field // ratio)
@@ -140,8 +200,8 @@ class SampleDensity:
         for start in range(0, -(-len(values) // ratio), size):
             first = max(0, start - past)
             some = values[None, first * ratio : (start + size) * ratio]
-            told = conditions if rows == 1 else conditions[:, first : start + size]
-            parts.append(self._nats(some, told)[0, (start - first) * ratio :])
+            told = (conditions, filters) if rows == 1 else (conditions[:, first : start + size], filters[:, first : start + size])
+            parts.append(self._nats(some, *told)[0, (start - first) * ratio :])
         return torch.cat(parts)
 
     def sample(self, keys: Tensor, temperature: float = 1.0, samples: int | None = None) -> Tensor:
@@ -151,7 +211,7 @@ class SampleDensity:
 
     def part(self, start: int, stop: int) -> SampleDensity:
         """That of the latents from `start` to `stop`."""
-        return replace(self, conditions=self.conditions[:, start:stop])
+        return replace(self, conditions=self.conditions[:, start:stop], filters=self.filters[:, start:stop])
 
     def walker(self, rows: int, exact: bool = False) -> Walker:
         """What goes on from one density to the next of the same recordings."""
@@ -162,12 +222,12 @@ class SampleDensity:
         ratio, rows = self.decoder.ratio, self.conditions.shape[1]
         total = rows * ratio if samples is None else samples
         walker = self.walker(len(keys)) if walker is None else walker
-        conditions = _floats(self.conditions.expand(len(keys), -1, -1, -1))
+        conditions, filters = (_floats(some) for some in self._of(len(keys)))
         hold, told_from = (ratio, walker.at) if rows > 1 else (1 << 62, 0)
         most = ratio * max(1, _PIECE // ratio)
         for start in range(0, total, most):
             lots = random.uniform(random.fold(keys, walker.at), (most, 2), _SALT)[:, : total - start]
-            yield walker.go_on(conditions, hold, told_from, lots.cpu().numpy(), temperature)[0]
+            yield walker.go_on(conditions, filters, hold, told_from, lots.cpu().numpy(), temperature)[0]
 
 
 class Walker:
@@ -185,11 +245,11 @@ class Walker:
         # past taps are made ahead as far as both the dilation and the conditions are known
         self.chunks = np.minimum(self.dilations, 16 if decoder.ratio % 16 == 0 else 1)
         edges = np.linspace(0, rows, min(torch.get_num_threads(), rows) + 1).astype(int)
-        silence = float(decoder.silence(torch.zeros(1, 1))[0, 0])
-        self.parts = [_Part(slice(int(a), int(b)), self.dilations, decoder.settings.channels, silence) for a, b in pairwise(edges)]
+        sizes = decoder.settings.channels, decoder.settings.prediction
+        self.parts = [_Part(slice(int(a), int(b)), self.dilations, *sizes, decoder.silence) for a, b in pairwise(edges)]
 
     def go_on(
-        self, conditions: np.ndarray, hold: int, told_from: int, uniform: np.ndarray, temperature: float = 1.0,
+        self, conditions: np.ndarray, filters: np.ndarray, hold: int, told_from: int, uniform: np.ndarray, temperature: float = 1.0,
         forced: np.ndarray | None = None, scores: bool = False,
     ) -> tuple[np.ndarray, np.ndarray]:
         """The next samples (rows, steps), and with `scores` what the last layer said of each (rows, steps, outputs).
@@ -205,13 +265,13 @@ class Walker:
         said = np.zeros((self.rows, steps if scores else 0, decoder.last.out_features), np.float32)
 
         def run(part: _Part) -> None:
-            mine: list[Any] = [np.ascontiguousarray(some[part.rows]) for some in (forced, uniform, conditions, given, said)]
+            mine: list[Any] = [np.ascontiguousarray(some[part.rows]) for some in (forced, uniform, conditions, filters, given, said)]
             walk(
                 self.at, told_from, decoder.classes or 0, decoder.settings.components, mine[0], mine[1], temperature, self.embedding,
-                mine[2], hold, *self.weights, self.dilations, self.chunks, part.ring, part.ring_at, part.ahead, part.previous,
-                mine[3], mine[4], self.exact,
+                mine[2], mine[3], hold, *self.weights, self.dilations, self.chunks, part.ring, part.ring_at, part.ahead, part.before,
+                part.left, mine[4], mine[5], self.exact,
             )
-            given[part.rows], said[part.rows] = mine[3], mine[4]
+            given[part.rows], said[part.rows] = mine[4], mine[5]
 
         with ThreadPoolExecutor(len(self.parts)) as pool:
             list(pool.map(run, self.parts))
@@ -222,7 +282,7 @@ class Walker:
 class _Part:
     """The state of some rows, which one thread walks."""
 
-    def __init__(self, rows: slice, dilations: np.ndarray, channels: int, silence: float) -> None:
+    def __init__(self, rows: slice, dilations: np.ndarray, channels: int, prediction: int, silence: float) -> None:
         from untold.decoders._walk import AHEAD
 
         self.rows, self.count = rows, rows.stop - rows.start
@@ -230,16 +290,19 @@ class _Part:
         self.ring_at = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
         self.ring = np.zeros(int(sizes.sum()), np.float32)
         self.ahead = np.zeros((len(dilations), AHEAD, self.count, 2 * channels), np.float32)
-        self.previous = np.full(self.count, silence, np.float32)
+        self.before = np.full((self.count, max(1, prediction)), silence, np.float32)  # the last sample first
+        self.left = np.zeros(self.count, np.float32)  # by the last prediction
 
 
-def logistics(parameters: Tensor, values: Tensor) -> Tensor:
+def logistics(parameters: Tensor, values: Tensor, around: Tensor | float = 0.0, gain: Tensor | float = 1.0) -> Tensor:
     """Log mass of 16-bit values (...) in [-1, 1] under mixtures of logistics (..., 3 components): logits, means, log scales.
 
-    A value's mass is that between half a step below and above it; the outermost two take what lies beyond.
+    Means and scales are in units of `gain`, means from `around` on. A value's mass is that between half a step below and
+    above it; the outermost two take what lies beyond.
     """
     weights, means, scales = parameters.chunk(3, -1)
-    x, narrow = values[..., None], torch.exp(-scales.clamp(min=_LEAST))
+    around, gain = (torch.as_tensor(part, dtype=parameters.dtype, device=parameters.device)[..., None] for part in (around, gain))
+    x, narrow, means = values[..., None], torch.exp(-(scales + gain.log()).clamp(min=_LEAST)), around + gain * means
     above, below = narrow * (x + _STEP / 2 - means), narrow * (x - _STEP / 2 - means)
     # log(sigmoid(above) - sigmoid(below)) = log sigmoid(above) + log sigmoid(-below) + log(1 - exp(below - above))
     inner = functional.logsigmoid(above) + functional.logsigmoid(-below) + torch.log(-torch.expm1(below - above))
