@@ -90,18 +90,22 @@ def test_a_sample_depends_on_the_past_as_far_as_the_receptive_field_and_on_nothi
         assert moved.nonzero().max() <= at + net.receptive_field
 
 
-def predicting(order: int = 8) -> WaveNet:
+def predicting(order: int = 8, longest: int = 0) -> WaveNet:
     torch.manual_seed(1)
-    net = build(replace(SMALL, prediction=order), 6, VALUES, 320, {"speaker": 3})
+    net = build(replace(SMALL, prediction=order, longest_period=longest), 6, VALUES, 320, {"speaker": 3})
     with torch.no_grad():
         net.predictor[2].weight.mul_(3)  # type: ignore[index, operator, union-attr]
     return net
 
 
-@pytest.mark.parametrize("kind", ["classes", "values", "left"])
+def seeking() -> WaveNet:
+    return predicting(longest=100)
+
+
+@pytest.mark.parametrize("kind", ["classes", "values", "left", "periods"])
 @pytest.mark.parametrize("rows", [1, 3, 5])
 def test_cached_sampling_says_what_the_full_network_says(rows: int, kind: str) -> None:
-    net = {"classes": decoder, "values": lambda: decoder(VALUES), "left": predicting}[kind]()
+    net = {"classes": decoder, "values": lambda: decoder(VALUES), "left": predicting, "periods": seeking}[kind]()
     latents, x = torch.randn(rows, 4, 6), torch.randint(0, 256, (rows, 1280)) if kind == "classes" else 0.4 * torch.rand(rows, 1280) - 0.2
     density = net(given(latents, [n % 3 for n in range(rows)]))
     with torch.no_grad():
@@ -151,7 +155,7 @@ def test_fast_gates_are_near_the_exact_ones() -> None:
     assert max(abs(float(_walk.fast_tanh(v)) - np.tanh(float(v))) for v in x[::7]) < 3e-7
 
 
-@pytest.mark.parametrize("make", [decoder, predicting])
+@pytest.mark.parametrize("make", [decoder, predicting, seeking])
 def test_samples_are_the_same_whatever_the_batch_and_the_threads(make: Callable[[], WaveNet]) -> None:
     net, latents, keys = make(), torch.randn(5, 11, 6), torch.arange(5)
     whole = net(given(latents, [0, 1, 2, 0, 1])).sample(keys)
@@ -199,7 +203,7 @@ def test_logistics_are_masses_that_add_up_to_one_and_are_drawn_so() -> None:
 
 def test_nats_are_finite_masked_and_of_the_target() -> None:
     values = torch.rand(2, 600, 1) * 2 - 1
-    for net, x in ((decoder(), torch.randint(0, 256, (2, 600, 1))), (decoder(VALUES), values), (predicting(), values)):
+    for net, x in ((decoder(), torch.randint(0, 256, (2, 600, 1))), (decoder(VALUES), values), (predicting(), values), (seeking(), values)):
         density = net(given(torch.randn(2, 2, 6), [1, 2]))
         whole = stream(x)
         counted = whole.counted.clone()
@@ -211,7 +215,7 @@ def test_nats_are_finite_masked_and_of_the_target() -> None:
         assert (nats[0] < 0).all()
 
 
-@pytest.mark.parametrize("make", [decoder, predicting])
+@pytest.mark.parametrize("make", [decoder, predicting, seeking])
 def test_long_recordings_score_in_parts_as_they_do_whole(make: Callable[[], WaveNet], monkeypatch: pytest.MonkeyPatch) -> None:
     net = make()
     x = stream(torch.randint(0, 256, (2, 3100, 1)) if net.classes else 0.1 * torch.rand(2, 3100, 1) - 0.05)
@@ -229,5 +233,9 @@ def test_what_does_not_fit_is_said() -> None:
         build(Settings(channels=20), 6, CLASSES, 320, {})
     with pytest.raises(UntoldError, match="prediction = 8: a sum of past samples"):
         build(replace(SMALL, prediction=8), 6, CLASSES, 320, {})
+    with pytest.raises(UntoldError, match="longest_period = 400: what came a period ago"):
+        build(replace(SMALL, longest_period=400), 6, VALUES, 320, {})
+    with pytest.raises(UntoldError, match="longest_period = 20: 32 samples or more"):
+        build(replace(SMALL, prediction=8, longest_period=20), 6, VALUES, 320, {})
     with pytest.raises(UntoldError, match="mulaw or waveform"):
         build(Settings(), 6, SimpleNamespace(grid=Grid("second", Fraction(100), Fraction(1, 200)), dimensions=39), 2, {})

@@ -19,6 +19,8 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from untold.layers.periods import EPSILON, HOP, SHORTEST, WINDOW
+
 Floats = NDArray[np.float32]
 Whole = NDArray[np.int64]
 
@@ -176,11 +178,30 @@ def _loudness(value: float) -> float:
 
 
 @_compiled
+def _period(values: Floats, t: int, longest: int) -> tuple[int, float]:
+    """The lag at which the last samples before t repeat themselves best, and how well: `layers.periods`, a block at a time."""
+    mask, own = len(values) - 1, 0.0
+    for k in range(1, WINDOW + 1):
+        own += float(values[(t - k) & mask]) ** 2
+    lag, best = SHORTEST, -2.0
+    for one in range(SHORTEST, longest + 1):
+        cross, other = 0.0, 0.0
+        for k in range(1, WINDOW + 1):
+            value = float(values[(t - k - one) & mask])
+            cross += value * float(values[(t - k) & mask])
+            other += value * value
+        likeness = cross / math.sqrt(own * other + EPSILON)
+        if likeness > best:
+            lag, best = one, likeness
+    return lag, min(max(best, 0.0), 1.0)
+
+
+@_compiled
 def walk(
-    begin: int, told_from: int, classes: int, components: int, forced: Floats, uniform: Floats, temperature: float, embedding: Floats,
+    begin: int, told_from: int, classes: int, components: int, longest: int, forced: Floats, uniform: Floats, temperature: float, embedding: Floats,
     conditions: Floats, filters: Floats, hold: int, past: Floats, present: Floats, out: Floats, head: Floats, head_bias: Floats,
     last: Floats, last_bias: Floats, dilations: Whole, chunks: Whole, ring: Floats, ring_at: Whole, ahead: Floats,
-    before: Floats, left: Floats, given: Floats, scores: Floats, exact: bool,
+    values: Floats, left: Floats, lags: Whole, strengths: Floats, given: Floats, scores: Floats, exact: bool,
 ) -> None:
     """Fills `given` (rows, steps) with samples from number `begin` on: classes, or values where there are no classes.
 
@@ -188,35 +209,43 @@ def walk(
     (rows, condition rows, layers, 2 channels), each for `hold` samples, the first from sample `told_from` on, and as many
     filters (rows, condition rows, order + 1): coefficients of a predictor, and its log gain. past, present (layers, channels, 2 channels);
     out (layers, channels, channels + skips). scores (rows, steps or 0, outputs): what the last layer says. State that
-    goes on: ring (past inputs), ahead (layers, 16, rows, 2 channels), before (rows, order or 1), the last sample first,
-    and what its prediction left of it (rows,), in units of the gain.
+    goes on: ring (past inputs), ahead (layers, 16, rows, 2 channels), the last values (rows, a
+    power of two) and what their predictions left of them, in units of the gain, sample t in place t modulo that; lags and
+    strengths (rows,) of periods of up to `longest` samples, 0 where none are sought.
     """
     rows, steps = given.shape
     layers, channels, width = out.shape
     wide, deep, double, skips = head.shape[1], last.shape[1], 2 * channels, width - channels
     state, gated = np.zeros(rows * width, np.float32), np.zeros(rows * channels, np.float32)
     heard, first, second = np.zeros(rows * skips, np.float32), np.zeros(rows * wide, np.float32), np.zeros(rows * deep, np.float32)
+    mask, features = values.shape[1] - 1, np.ones(9, np.float32)
     order, predicted, gain = filters.shape[2] - 1, np.zeros(rows, np.float32), np.ones(rows, np.float32)
     flat_past, flat_present, flat_out, flat_head, flat_last, flat_ahead = past.ravel(), present.ravel(), out.ravel(), head.ravel(), last.ravel(), ahead.ravel()
     for step in range(steps):
         t = begin + step
         for r in range(rows):
+            previous = values[r, (t - 1) & mask]
             if classes:
                 for c in range(channels):
-                    state[r * width + c] = embedding[int(before[r, 0]), c]
+                    state[r * width + c] = embedding[int(previous), c]
             else:
                 told = min((t - told_from) // hold, filters.shape[1] - 1)
                 total = 0.0
                 for k in range(order):
-                    total += filters[r, told, k] * before[r, k]
+                    total += filters[r, told, k] * values[r, (t - 1 - k) & mask]
                 predicted[r], gain[r] = total, math.exp(filters[r, told, order])
-                value = F(_loudness(before[r, 0]))
+                features[0], features[2], features[3] = _loudness(previous), _loudness(total), left[r, (t - 1) & mask]
+                if longest:
+                    if t % HOP == 0:
+                        lags[r], strengths[r] = _period(values[r], t, longest)
+                    ago = t - lags[r]
+                    features[4], features[8] = _loudness(values[r, ago & mask]), 2 * strengths[r]
+                    for k in range(3):
+                        features[5 + k] = left[r, (ago + k) & mask]
                 for c in range(channels):
-                    state[r * width + c] = embedding[0, c] * value + embedding[1, c]
-                if order:
-                    more, rest = F(_loudness(total)), F(math.asinh(left[r]))
-                    for c in range(channels):
-                        state[r * width + c] += embedding[2, c] * more + embedding[3, c] * rest
+                    state[r * width + c] = _ZERO
+                    for k in range(embedding.shape[0]):
+                        state[r * width + c] += features[k] * embedding[k, c]
             for c in range(channels, width):
                 state[r * width + c] = _ZERO
         for layer in range(layers):
@@ -255,10 +284,8 @@ def walk(
                     value = F(_pick(second, r * deep, classes, temperature, uniform[r, step, 0]))
                 else:
                     value = F(_draw(second, r * deep, components, temperature, uniform[r, step, 0], uniform[r, step, 1], predicted[r], gain[r]))
-            for k in range(order - 1, 0, -1):
-                before[r, k] = before[r, k - 1]
-            given[r, step] = before[r, 0] = value
-            left[r] = (value - predicted[r]) / gain[r]
+            given[r, step] = values[r, t & mask] = value
+            left[r, t & mask] = math.asinh((value - predicted[r]) / gain[r])
             if scores.shape[1]:
                 for k in range(scores.shape[2]):
                     scores[r, step, k] = second[r * deep + k]
@@ -270,7 +297,8 @@ def warm() -> None:
     weights = [np.zeros(shape, np.float32) for shape in ((1, 16, 32), (1, 16, 32), (1, 16, 32), (16, 16), (16,), (16, 16), (16,))]
     ones, none = np.ones(1, np.int64), np.zeros(1, np.int64)
     compiled(
-        0, 0, 2, 1, np.full((1, 1), np.nan, np.float32), np.zeros((1, 1, 2), np.float32), 1.0, np.zeros((2, 16), np.float32),
+        0, 0, 2, 1, 0, np.full((1, 1), np.nan, np.float32), np.zeros((1, 1, 2), np.float32), 1.0, np.zeros((2, 16), np.float32),
         np.zeros((1, 1, 1, 32), np.float32), np.zeros((1, 1, 1), np.float32), 1, *weights, ones, ones, np.zeros(16, np.float32), none, np.zeros((1, AHEAD, 1, 32), np.float32),
-        np.zeros((1, 1), np.float32), np.zeros(1, np.float32), np.zeros((1, 1), np.float32), np.zeros((1, 0, 2), np.float32), False,
+        np.zeros((1, 1), np.float32), np.zeros((1, 1), np.float32), ones, np.zeros(1, np.float32),
+        np.zeros((1, 1), np.float32), np.zeros((1, 0, 2), np.float32), False,
     )

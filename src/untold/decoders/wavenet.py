@@ -4,12 +4,13 @@ The target is a front end of samples. `mulaw` gives classes and a softmax over t
 mixture of logistics, each value the mass of its step of 2/65535. The past is the target's own, embedded. Conditions are
 computed at the latents' rate, never per sample; who speaks is added to them. With `prediction` the conditions tell a
 linear predictor and a gain as well, and the layers say what is left: the envelope of the spectrum need not be learnt
-sample by sample. Sources: van den Oord et al. 2016, arXiv 1609.03499; Salimans et al. 2017, arXiv 1701.05517 (logistics);
+sample by sample. With `longest_period` they also hear what came a period ago. Sources: van den Oord et al. 2016, arXiv 1609.03499; Salimans et al. 2017, arXiv 1701.05517 (logistics);
 Chorowski et al. 2019, arXiv 1901.08810 (as a decoder); Hwang et al. 2018, arXiv 1811.11913 (linear prediction).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -26,6 +27,7 @@ from untold.contract import Conditions, Stream
 from untold.errors import UntoldError
 from untold.layers import random
 from untold.layers.dilated import stack
+from untold.layers.periods import HOP, SHORTEST, WINDOW, earlier, periods
 from untold.settings import setting
 
 _SALT = 0x3A
@@ -45,6 +47,7 @@ class Settings(settings.Settings):
     head: int = setting(256, low=16, high=4096, help="units between the skip sum and the scores, a multiple of 16")
     components: int = setting(10, low=1, high=100, help="logistics, where the target is 16-bit values")
     prediction: int = setting(0, low=0, high=64, help="order of a linear predictor that the conditions tell, where the target is 16-bit values; the layers say what is left")
+    longest_period: int = setting(0, low=0, high=1600, help="where there is a predictor, the longest period in samples that is sought in the past: the layers hear what came a period ago; 0: not sought")
     side_dimensions: int = setting(32, low=1, high=1024, help="dimensions of a speaker's embedding")
 
 
@@ -60,16 +63,21 @@ class WaveNet(nn.Module):
             raise UntoldError(f"{odd[0]} = {getattr(settings, odd[0])}: a multiple of 16 expected")
         if settings.prediction and classes:
             raise UntoldError(f"prediction = {settings.prediction}: a sum of past samples predicts values, not classes; take waveform in place of mulaw")
+        if settings.longest_period and not settings.prediction:
+            raise UntoldError(f"longest_period = {settings.longest_period}: what came a period ago is what a predictor left; set prediction (24)")
+        if 0 < settings.longest_period < SHORTEST:
+            raise UntoldError(f"longest_period = {settings.longest_period}: {SHORTEST} samples or more expected")
         self.settings, self.classes, self.ratio = settings, classes, ratio
         channels, skips = settings.channels, settings.skips
         self.dilations = tuple(2**k for _ in range(settings.cycles) for k in range(settings.layers))
-        self.receptive_field = 1 + sum(self.dilations) + settings.prediction
+        sought = WINDOW + HOP + settings.longest_period if settings.longest_period else 0
+        self.receptive_field = 1 + sum(self.dilations) + settings.prediction + sought
         layers = len(self.dilations)
         self.sides = nn.ModuleDict({side: nn.Embedding(count, settings.side_dimensions) for side, count in sides.items()})
         told = dimensions + settings.side_dimensions * len(sides)
         self.conditions = nn.Linear(told, layers * 2 * channels) if told else None
         self.bias = nn.Parameter(torch.zeros(layers * 2 * channels)) if not told else None
-        self.embedding = nn.Parameter(_ordered(classes, channels) if classes else torch.randn(4 if settings.prediction else 2, channels))
+        self.embedding = nn.Parameter(_ordered(classes, channels) if classes else torch.randn(2 + 2 * bool(settings.prediction) + 5 * bool(settings.longest_period), channels))
         if settings.prediction:
             wanted = settings.prediction + 1
             if told:
@@ -121,14 +129,7 @@ class WaveNet(nn.Module):
 
     def scores(self, values: Tensor, conditions: Tensor, filters: Tensor | None = None) -> Tensor:
         """What the last layer says of each sample given those before: values (batch, samples) -> (batch, samples, outputs)."""
-        before = functional.pad(values, (1, 0), value=self.silence)[:, :-1]
-        if self.settings.prediction:
-            assert filters is not None
-            predicted, gain = self.predicted(values, filters)
-            left = functional.pad((values - predicted) / gain, (1, 0))[:, :-1]
-            x = self.embedded(before, predicted, left)
-        else:
-            x = self.embedded(before)
+        x = self.embedded(values, filters)
         skips = stack(x, conditions, self.past, self.present, self.residual, self.skip, self.dilations)
         return self.last(torch.relu(self.head(torch.relu(skips))))  # type: ignore[no-any-return]
 
@@ -146,14 +147,21 @@ class WaveNet(nn.Module):
         """The sample before the first."""
         return self.classes // 2 if self.classes else 0
 
-    def embedded(self, values: Tensor, *more: Tensor) -> Tensor:
-        """Classes or values (batch, samples), and perhaps what was predicted and what the last prediction left -> (batch, samples, channels)."""
+    def embedded(self, values: Tensor, filters: Tensor | None = None) -> Tensor:
+        """What is heard of the past of each of values (batch, samples), classes or not: (batch, samples, channels)."""
+        before = functional.pad(values, (1, 0), value=self.silence)[:, :-1]
         if self.classes:
-            return functional.embedding(values, self.embedding)
-        x = loudness(values)[..., None] * self.embedding[0] + self.embedding[1]
-        if more:
-            x = x + loudness(more[0])[..., None] * self.embedding[2] + torch.asinh(more[1])[..., None] * self.embedding[3]
-        return x
+            return functional.embedding(before, self.embedding)
+        features = [loudness(before), torch.ones_like(values)]
+        if self.settings.prediction:
+            assert filters is not None
+            predicted, gain = self.predicted(values, filters)
+            left = torch.asinh((values - predicted) / gain)
+            features += [loudness(predicted), functional.pad(left, (1, 0))[:, :-1]]
+            if self.settings.longest_period:
+                lags, strengths = periods(values, self.settings.longest_period)
+                features += [loudness(earlier(values, lags)), *(earlier(left, lags - ahead) for ahead in range(3)), 2 * strengths]
+        return torch.stack(features, -1) @ self.embedding
 
 
 def loudness(values: Tensor) -> Tensor:
@@ -194,8 +202,8 @@ class SampleDensity:
     def _in_parts(self, values: Tensor, conditions: Tensor, filters: Tensor) -> Tensor:
         """The same of one recording, a part after the other, each with the past that its first sample hears."""
         ratio, rows = self.decoder.ratio, conditions.shape[1]
-        past = -(-self.decoder.receptive_field // ratio)
-        size = max(1, _AT_ONCE // ratio)
+        unit = math.lcm(ratio, HOP) // ratio  # periods are sought in blocks from the first sample on
+        past, size = (max(1, -(-most // ratio // unit)) * unit for most in (self.decoder.receptive_field, _AT_ONCE))
         parts = []
         for start in range(0, -(-len(values) // ratio), size):
             first = max(0, start - past)
@@ -245,8 +253,7 @@ class Walker:
         # past taps are made ahead as far as both the dilation and the conditions are known
         self.chunks = np.minimum(self.dilations, 16 if decoder.ratio % 16 == 0 else 1)
         edges = np.linspace(0, rows, min(torch.get_num_threads(), rows) + 1).astype(int)
-        sizes = decoder.settings.channels, decoder.settings.prediction
-        self.parts = [_Part(slice(int(a), int(b)), self.dilations, *sizes, decoder.silence) for a, b in pairwise(edges)]
+        self.parts = [_Part(slice(int(a), int(b)), self.dilations, decoder) for a, b in pairwise(edges)]
 
     def go_on(
         self, conditions: np.ndarray, filters: np.ndarray, hold: int, told_from: int, uniform: np.ndarray, temperature: float = 1.0,
@@ -267,9 +274,9 @@ class Walker:
         def run(part: _Part) -> None:
             mine: list[Any] = [np.ascontiguousarray(some[part.rows]) for some in (forced, uniform, conditions, filters, given, said)]
             walk(
-                self.at, told_from, decoder.classes or 0, decoder.settings.components, mine[0], mine[1], temperature, self.embedding,
-                mine[2], mine[3], hold, *self.weights, self.dilations, self.chunks, part.ring, part.ring_at, part.ahead, part.before,
-                part.left, mine[4], mine[5], self.exact,
+                self.at, told_from, decoder.classes or 0, decoder.settings.components, decoder.settings.longest_period, mine[0], mine[1], temperature, self.embedding,
+                mine[2], mine[3], hold, *self.weights, self.dilations, self.chunks, part.ring, part.ring_at, part.ahead, part.values,
+                part.left, part.lags, part.strengths, mine[4], mine[5], self.exact,
             )
             given[part.rows], said[part.rows] = mine[4], mine[5]
 
@@ -282,16 +289,19 @@ class Walker:
 class _Part:
     """The state of some rows, which one thread walks."""
 
-    def __init__(self, rows: slice, dilations: np.ndarray, channels: int, prediction: int, silence: float) -> None:
+    def __init__(self, rows: slice, dilations: np.ndarray, decoder: WaveNet) -> None:
         from untold.decoders._walk import AHEAD
 
         self.rows, self.count = rows, rows.stop - rows.start
+        channels, longest = decoder.settings.channels, decoder.settings.longest_period
         sizes = dilations * self.count * channels
         self.ring_at = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
         self.ring = np.zeros(int(sizes.sum()), np.float32)
         self.ahead = np.zeros((len(dilations), AHEAD, self.count, 2 * channels), np.float32)
-        self.before = np.full((self.count, max(1, prediction)), silence, np.float32)  # the last sample first
-        self.left = np.zeros(self.count, np.float32)  # by the last prediction
+        kept = 1 << max(decoder.settings.prediction, WINDOW + longest if longest else 0).bit_length()
+        self.values = np.full((self.count, kept), decoder.silence, np.float32)
+        self.left = np.zeros((self.count, kept), np.float32)  # by predictions
+        self.lags, self.strengths = np.ones(self.count, np.int64), np.zeros(self.count, np.float32)
 
 
 def logistics(parameters: Tensor, values: Tensor, around: Tensor | float = 0.0, gain: Tensor | float = 1.0) -> Tensor:

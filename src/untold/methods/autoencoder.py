@@ -44,6 +44,7 @@ class Settings(settings.Settings):
     sound_decoder: Choice = choice("decoders", "frame", help="that second decoder; it learns beside the rest and teaches it nothing")
     sound_share: float = setting(0.25, low=0.0, high=1.0, help="share of the examples from which that second decoder learns: it is for the ear only")
     sound_phase: float = setting(0.0, low=0.0, high=0.99, help="share of training, at its end, in which that second decoder alone learns, `batch` x `sound_share` examples a step, from a code that stands still; 0: beside the rest")
+    sound_learning_rate: float = setting(4e-3, low=0.0, high=1.0, help="of Adam, while it learns alone")
     condition_dimensions: int = setting(128, low=1, high=4096, help="dimensions of the mixer's output")
     normalise_condition: bool = setting(True, help="batch normalisation of the mixer's output, so that no dimension rules an angle")
     p_each_side: float = setting(0.12, low=0.0, high=0.5, help="time jitter: probability of the left, and of the right neighbour")
@@ -88,12 +89,12 @@ class Autoencoder(nn.Module):
     def phases(self) -> Sequence[Phase]:
         given, later = self.settings, self.later
         crop = Fraction(given.crop).limit_denominator(16000)
-        player = partial(Player, learning_rate=given.learning_rate, warm_up=100, constant=given.constant, halved_at=given.halve_at, clip=5.0)
+        player = partial(Player, warm_up=100, constant=given.constant, halved_at=given.halve_at, clip=5.0)
         code = tuple(p for name, p in self.named_parameters() if not (later and name.startswith("sound.")))
-        phases = [Phase("train", given.batch, crop, 1 - later, (player("all", code, faster=getattr(self.bottleneck, "faster", ())),))]
+        phases = [Phase("train", given.batch, crop, 1 - later, (player("all", code, given.learning_rate, faster=getattr(self.bottleneck, "faster", ())),))]
         if later:
             assert self.sound is not None
-            phases.append(Phase("sound", max(1, round(given.batch * given.sound_share)), crop, later, (player("sound", tuple(self.sound.parameters())),)))
+            phases.append(Phase("sound", max(1, round(given.batch * given.sound_share)), crop, later, (player("sound", tuple(self.sound.parameters()), given.sound_learning_rate),)))
         return phases
 
     @property
