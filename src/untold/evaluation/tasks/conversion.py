@@ -4,7 +4,7 @@ A classifier of speakers and a recogniser of phones learn from originals; both j
 from: as they are (`voice=original`), said by the model in their own speaker's voice (`own`, the ceiling), said in
 another's (`target`), and made by Griffin and Lim's iteration from the recording's own log-mel frames (`griffin_lim`). The
 right answer of `conversion_speaker_accuracy` is the voice that was asked for. Labels stay true, since no frame is moved. The
-classifier hears cepstra and no pitch, frame by frame; `conversion_f0_error` tells how far the pitch lies from that of the voice.
+classifier hears the cepstra of a few frames and no pitch; `conversion_f0_error` tells how far the pitch lies from that of the voice.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _TARGETS = 12
 _EACH = 3  # conversions to each
 _TAUGHT = 60  # recordings of others that the recogniser of phones learns from, beside the targets'
 _LONGEST = 10  # seconds of a recording
-_AROUND = 4  # frames on each side that the recogniser of phones hears
+_AROUND = 4  # frames on each side that both hear with a frame
 _PHONES = Budget(steps=600, batch=512, rate=2e-3)
 _SPEAKERS = Budget(steps=600, batch=512, hidden=256, rate=2e-3)
 
@@ -76,7 +76,7 @@ def measure(subject: Any, corpus: Any, options: TaskOptions) -> list[Score]:
     for voice, some in heard.items():
         asked_for = [to for _, to in pairs] if voice == "target" else groups
         right = [float(speaker_of(r) == to) for r, to in zip(some, asked_for, strict=True)]
-        rows.append(row("conversion_speaker_accuracy", right, [1.0] * len(some), voice, classifier=f"mlp{_SPEAKERS.hidden} on frames of MFCC", chance=f"{1 / len(targets):.3f}"))
+        rows.append(row("conversion_speaker_accuracy", right, [1.0] * len(some), voice, classifier=f"mlp{_SPEAKERS.hidden} on {2 * _AROUND + 1} frames of 20 cepstra", chance=f"{1 / len(targets):.3f}"))
         off = [abs(_tone(r) - tones[to]) for r, to in zip(some, asked_for, strict=True)]
         there = [float(np.isfinite(x)) for x in off]
         if not any(there):
@@ -128,15 +128,21 @@ def _frames(front: FrontEnd, recording: Recording) -> np.ndarray:
     return read_frames(front, signal, 0, front.steps(signal.steps), adapt(front, signal)).numpy()
 
 
+def _around(frames: np.ndarray) -> np.ndarray:
+    """Each frame with those around it, the outermost repeated: (steps, dimensions * 9)."""
+    padded = np.pad(frames, ((_AROUND, _AROUND), (0, 0)), mode="edge")
+    return np.lib.stride_tricks.sliding_window_view(padded, 2 * _AROUND + 1, axis=0).reshape(len(frames), -1).astype(np.float32)
+
+
 def _loud(front: FrontEnd, recording: Recording) -> np.ndarray:
-    """Cepstra without the first of the louder half of the frames: pauses tell of the room."""
+    """Cepstra without the first of the louder half of the frames, each with those around it: pauses tell of the room."""
     frames = _frames(front, recording)
-    return np.asarray(frames[frames[:, 0] >= np.median(frames[:, 0]), 1:])
+    return _around(frames[:, 1:])[frames[:, 0] >= np.median(frames[:, 0])]
 
 
 def _speaker_classifier(taught: Sequence[Recording], targets: Sequence[str], seed: int) -> Callable[[Recording], str]:
     """Who speaks: the highest sum of log probabilities over frames."""
-    front = _front(deltas=False, normalise="none")
+    front = _front(cepstra=20, mel_bins=40, deltas=False, normalise="none")
     parts = [_loud(front, r) for r in taught]
     y = np.concatenate([np.full((len(part), 1), targets.index(r.speaker)) for part, r in zip(parts, taught, strict=True)])
     probe = fit_classes(np.concatenate(parts), y, len(targets), seed, _SPEAKERS)
@@ -168,9 +174,7 @@ def _phones(taught: Sequence[Recording], heard: dict[str, list[Recording]], row:
 
     def of(recording: Recording) -> tuple[np.ndarray, np.ndarray]:
         frames = _frames(front, recording)
-        around = np.pad(frames, ((_AROUND, _AROUND), (0, 0)), mode="edge")
-        window = np.lib.stride_tricks.sliding_window_view(around, 2 * _AROUND + 1, axis=0).reshape(len(frames), -1)
-        return window.astype(np.float32), of_steps(recording.tiers.get(tier, ()), AXES["second"].frames, len(frames), fold, inventory)
+        return _around(frames), of_steps(recording.tiers.get(tier, ()), AXES["second"].frames, len(frames), fold, inventory)
 
     parts = [of(r) for r in taught]
     x, y = (np.concatenate(side) for side in zip(*parts, strict=True))
