@@ -19,13 +19,14 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from untold.decoders.wavenet import LEAST
 from untold.layers.periods import EPSILON, HOP, SHORTEST, WINDOW
 
 Floats = NDArray[np.float32]
 Whole = NDArray[np.int64]
 
 WIDE = 16  # numbers of a vector: widths of layers are multiples of it
-_LEAST = math.exp(-9.0)  # of a logistic's scale
+_LEAST = math.exp(LEAST)
 AHEAD = 16  # samples for which past taps are made at once, at most
 
 F = np.float32

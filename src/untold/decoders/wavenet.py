@@ -32,7 +32,7 @@ from untold.settings import setting
 
 _SALT = 0x3A
 _STEP = 2.0 / 65535  # between two values of 16 bits
-_LEAST = -9.0  # of a logistic's log scale
+LEAST = -9.0  # of a logistic's log scale
 _TOLD = 128  # units between conditions and a predictor
 _PIECE = 3200  # samples that are drawn at once
 _AT_ONCE = 1 << 17  # samples that are scored at once where no gradient is wanted
@@ -127,9 +127,9 @@ class WaveNet(nn.Module):
                 coefficients = torch.cat([coefficients - reflection[..., None] * coefficients.flip(-1), reflection[..., None]], -1)
             return torch.cat([coefficients, out[..., order:] - 4], -1)
 
-    def scores(self, values: Tensor, conditions: Tensor, filters: Tensor | None = None) -> Tensor:
-        """What the last layer says of each sample given those before: values (batch, samples) -> (batch, samples, outputs)."""
-        x = self.embedded(values, filters)
+    def scores(self, values: Tensor, conditions: Tensor, around: tuple[Tensor, Tensor] | None = None) -> Tensor:
+        """What the last layer says of each sample given those before: values (batch, samples), with `prediction` what is `predicted` -> (batch, samples, outputs)."""
+        x = self.embedded(values, around)
         skips = stack(x, conditions, self.past, self.present, self.residual, self.skip, self.dilations)
         return self.last(torch.relu(self.head(torch.relu(skips))))  # type: ignore[no-any-return]
 
@@ -147,15 +147,15 @@ class WaveNet(nn.Module):
         """The sample before the first."""
         return self.classes // 2 if self.classes else 0
 
-    def embedded(self, values: Tensor, filters: Tensor | None = None) -> Tensor:
+    def embedded(self, values: Tensor, around: tuple[Tensor, Tensor] | None = None) -> Tensor:
         """What is heard of the past of each of values (batch, samples), classes or not: (batch, samples, channels)."""
         before = functional.pad(values, (1, 0), value=self.silence)[:, :-1]
         if self.classes:
             return functional.embedding(before, self.embedding)
         features = [loudness(before), torch.ones_like(values)]
         if self.settings.prediction:
-            assert filters is not None
-            predicted, gain = self.predicted(values, filters)
+            assert around is not None
+            predicted, gain = around
             left = torch.asinh((values - predicted) / gain)
             features += [loudness(predicted), functional.pad(left, (1, 0))[:, :-1]]
             if self.settings.longest_period:
@@ -194,10 +194,11 @@ class SampleDensity:
         return self.conditions.expand(examples, -1, -1, -1), self.filters.expand(examples, -1, -1)
 
     def _nats(self, values: Tensor, conditions: Tensor, filters: Tensor) -> Tensor:
-        scores = self.decoder.scores(values, conditions, filters)
         if self.decoder.classes:
+            scores = self.decoder.scores(values, conditions)
             return -functional.cross_entropy(scores.flatten(0, 1).float(), values.flatten(), reduction="none").view(values.shape)
-        return logistics(scores.float(), values, *self.decoder.predicted(values, filters))
+        around = self.decoder.predicted(values, filters)
+        return logistics(self.decoder.scores(values, conditions, around).float(), values, *around)
 
     def _in_parts(self, values: Tensor, conditions: Tensor, filters: Tensor) -> Tensor:
         """The same of one recording, a part after the other, each with the past that its first sample hears."""
@@ -312,7 +313,7 @@ def logistics(parameters: Tensor, values: Tensor, around: Tensor | float = 0.0, 
     """
     weights, means, scales = parameters.chunk(3, -1)
     around, gain = (torch.as_tensor(part, dtype=parameters.dtype, device=parameters.device)[..., None] for part in (around, gain))
-    x, narrow, means = values[..., None], torch.exp(-(scales + gain.log()).clamp(min=_LEAST)), around + gain * means
+    x, narrow, means = values[..., None], torch.exp(-(scales + gain.log()).clamp(min=LEAST)), around + gain * means
     above, below = narrow * (x + _STEP / 2 - means), narrow * (x - _STEP / 2 - means)
     # log(sigmoid(above) - sigmoid(below)) = log sigmoid(above) + log sigmoid(-below) + log(1 - exp(below - above))
     inner = functional.logsigmoid(above) + functional.logsigmoid(-below) + torch.log(-torch.expm1(below - above))

@@ -16,7 +16,7 @@ def periods(values: Tensor, longest: int) -> tuple[Tensor, Tensor]:
     """Lags (batch, samples) int64 and how well the past repeats itself there, in [0, 1], from real values (batch, samples).
 
     Both are of the last `WINDOW` samples before the block of `HOP` that a sample lies in, compared with those SHORTEST to
-    `longest` samples earlier: normalised cross-correlation (Talkin 1995, RAPT, section 2). Before the first is silence.
+    `longest` samples earlier: normalised cross-correlation (Talkin 1995, RAPT). Before the first is silence.
     """
     samples = values.shape[1]
     blocks = -(-samples // HOP)
