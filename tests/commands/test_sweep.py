@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from untold.cli import main
-from untold.commands.sweep import Cell, cells
+from untold.commands._terminal import Terminal
+from untold.commands.sweep import Cell, _table, cells
 from untold.errors import UntoldError
 from untold.evaluation import scores
 
@@ -69,6 +70,24 @@ def test_a_sweep_trains_scores_and_skips_what_is_done(tmp_path: Path, capsys: py
     assert len(before) == 4
     assert main(words) == 0
     assert before == {p: p.stat().st_mtime_ns for p in before}
+
+
+def test_the_table_keeps_apart_what_conventions_tell_apart_and_counts_a_front_end_once(tmp_path: Path) -> None:
+    every = [Cell("vq_vae", (("slowness", word),), seed) for word in ("0", "5") for seed in (0, 1)]
+    for number, cell in enumerate(every):
+        rows = [
+            scores.Row(corpus="voices", task="nats", metric="nats", point="", value=value + number, low=value, high=value + 5, n=8, better="lower", method="vq_vae", seed=cell.seed, seconds=60.0, conventions={"latents": latents})
+            for latents, value in (("true", 40.0), ("zero", 60.0))
+        ]
+        if number < 2:  # in each of two parts the first cell
+            rows.append(scores.Row(corpus="voices", task="abx", metric="abx_across", point="mfcc", value=0.2, low=0.1, high=0.3, n=8, better="lower", method="mfcc", seed=None, seconds=None, conventions={"kind": "phone"}))
+        (tmp_path / cell.folder).mkdir()
+        scores.append(tmp_path / cell.folder / "scores.csv", rows)
+    table = {(r.method, r.conventions.get("latents", "")): r for r in _table(every, tmp_path, Terminal(True))}
+    assert table["vq_vae:slowness=0", "true"].value == 40.5
+    assert table["vq_vae:slowness=5", "true"].value == 42.5
+    assert table["vq_vae:slowness=0", "zero"].value == 60.5
+    assert (table["mfcc", ""].low, table["mfcc", ""].high) == (0.1, 0.3)
 
 
 def test_a_method_without_units_is_scored_with_those_of_k_means(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -193,12 +193,12 @@ def in_common(corpus: Corpus, subjects: Sequence[Any], terminal: Terminal) -> Co
     return corpus.select(list(kept))
 
 
-def key(score: Measured) -> tuple[str, ...]:
+def key(score: Measured | Row) -> tuple[str, ...]:
     """What makes a score the same one in another row: task, metric and the conventions that tell two of them apart."""
     return score.task, score.metric, *(score.conventions.get(name, "") for name in _TELL_APART)
 
 
-def label(score: Measured) -> str:
+def label(score: Measured | Row) -> str:
     """The metric, with the conventions that tell it from others of its name."""
     notes = [f"{name} {score.conventions[name]}" for name in _TELL_APART if score.conventions.get(name)]
     return score.metric + (f" ({', '.join(notes)})" if notes else "")

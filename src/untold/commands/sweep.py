@@ -150,6 +150,7 @@ def _share(every: list[Cell], part: str | None) -> list[Cell]:
 def _table(every: Iterable[Cell], out: Path, terminal: Terminal) -> list[Row]:
     """Means over seeds, with Student's interval over them; one seed keeps the interval of its own score."""
     from untold import registry
+    from untold.commands import _scoring
     from untold.evaluation import scores
 
     every = list(every)
@@ -164,14 +165,15 @@ def _table(every: Iterable[Cell], out: Path, terminal: Terminal) -> list[Row]:
         settings = ",".join(f"{key}={value}" for key, value in cell.changes)
         for row in scores.read(path):
             own = f"{cell.name}:{settings}" if settings else cell.name
-            alike = not several or row.method.partition(":")[0] in registry.names("frontends")  # what is measured beside hangs on the cell, but for these
-            told = own if row.method == cell.name else row.method if alike else f"{row.method} beside {own}"
-            same = tuple(row.conventions.get(k, "") for k in ("kind", "context", "accounting", "silence", "against"))
-            found.setdefault((told, row.task, row.metric, row.point, *same), []).append(row)
+            bare = row.method.partition(":")[0] in registry.names("frontends")
+            told = own if row.method == cell.name else row.method if bare or not several else f"{row.method} beside {own}"  # but for front ends, what is measured beside hangs on the cell
+            alike = found.setdefault((told, row.point, *_scoring.key(row)), [])
+            if not (bare and alike):  # each part measures the front end, which is always the same
+                alike.append(row)
     if missing:
         terminal.result(f"{missing} cells are not finished yet: the table is of the others")
     rows = [_mean(name[0], same) for name, same in found.items()]
-    shown = [(r.method, r.metric, r.point, f"{r.value:.3f}", "-" if r.low is None or r.high is None else f"{r.low:.3f} to {r.high:.3f}", str(r.n)) for r in rows]
+    shown = [(r.method, _scoring.label(r), r.point, f"{r.value:.3f}", "-" if r.low is None or r.high is None else f"{r.low:.3f} to {r.high:.3f}", str(r.n)) for r in rows]
     terminal.table(("method", "score", "point", "value", "95 % interval", "n"), sorted(shown, key=lambda line: (line[1], line[2], line[0])))
     return rows
 
