@@ -113,3 +113,16 @@ def test_recordings_that_a_folder_lacks_are_counted(source, tmp_path, capsys):
     status, out, _ = run(capsys, "evaluate", tmp_path / "units", source, "--tasks", "bits")
     assert status == 0
     assert "9 of 12 recordings are in every row and are scored" in out
+
+
+def test_rows_tell_whether_what_is_judged_was_trained_on(source, tmp_path, capsys):
+    sounds = sorted(source.rglob("*.wav"))
+    table = ["file_name,speaker,split", *(f"{path.relative_to(source)},{path.parent.name},{'test' if path.parent == sounds[-1].parent else 'train'}" for path in sounds)]
+    (source / "metadata.csv").write_text("\n".join(table) + "\n")
+    train = ("train", "mixture", source, "--steps", "2", "--set", "components=4", "--set", "frames=2000", "--set", "input.warp=none")
+    assert run(capsys, *train, "--out", tmp_path / "run")[0] == 0
+    told = {}
+    for split in ("all", "train", "held_out", "evaluation"):
+        assert run(capsys, "evaluate", tmp_path / "run", source, "--tasks", "bits", "--split", split, "--out", tmp_path / f"{split}.csv")[0] == 0
+        (told[split],) = {r.conventions["trained_on_this_audio"] for r in scores.read(tmp_path / f"{split}.csv")}
+    assert told == {"all": "yes", "train": "yes", "held_out": "no", "evaluation": "no"}

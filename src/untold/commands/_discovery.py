@@ -112,7 +112,7 @@ class Discovery:
             return
         other = np.array([i for i, r in enumerate(self.labelled) if r.split == "evaluation"], np.int64)
         judged = self.labelled.select(other) if len(other) else self.labelled
-        said = {"trained_on_this_audio": "no" if len(other) else "yes"}
+        said: dict[str, str] = {}
         if len(judged) > _LABELLED:
             judged = judged.select(np.sort(np.random.default_rng(0).permutation(len(judged))[:_LABELLED]))
             said["recordings"] = f"{_LABELLED} drawn"

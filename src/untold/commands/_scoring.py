@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -97,15 +97,16 @@ class Scored:
         """Rows for scores.csv."""
         from untold.evaluation import scores
 
-        said = conventions | self._heard(corpus)
+        said = conventions | self._heard(corpus, conventions)
         return scores.rows(
             self.scores, corpus=corpus.name, method=self.subject.name, seed=self.seed, seconds=self.cost, conventions=said
         )
 
-    def _heard(self, corpus: Corpus) -> dict[str, str]:
+    def _heard(self, corpus: Corpus, conventions: Mapping[str, str]) -> dict[str, str]:
         facts = getattr(getattr(self.subject, "run", None), "facts", {})
         same = facts.get("source", {}).get("fingerprint") == corpus.whole.fingerprint
-        return {"trained_on_this_audio": "yes" if same else "no"} if facts else {}
+        kept_away = conventions.get("split") == "held_out" or set(corpus.declared()) == {"evaluation"}
+        return {"trained_on_this_audio": "yes" if same and not kept_away else "no"} if facts else {}
 
 
 def measure(scored: Scored, corpus: Corpus | Sequence[Recording], tasks: Sequence[str], options: TaskOptions, terminal: Terminal) -> None:
