@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -82,11 +83,14 @@ def test_the_table_keeps_apart_what_conventions_tell_apart_and_counts_a_front_en
         if number < 2:  # in each of two parts the first cell
             rows.append(scores.Row(corpus="voices", task="abx", metric="abx_across", point="mfcc", value=0.2, low=0.1, high=0.3, n=8, better="lower", method="mfcc", seed=None, seconds=None, conventions={"kind": "phone"}))
         (tmp_path / cell.folder).mkdir()
+        if number == 3:  # measured again, by another part that did not know
+            rows += [replace(row, seconds=61.0) for row in rows]
         scores.append(tmp_path / cell.folder / "scores.csv", rows)
     table = {(r.method, r.conventions.get("latents", "")): r for r in _table(every, tmp_path, Terminal(True))}
     assert table["vq_vae:slowness=0", "true"].value == 40.5
     assert table["vq_vae:slowness=5", "true"].value == 42.5
     assert table["vq_vae:slowness=0", "zero"].value == 60.5
+    assert {row.n for key, row in table.items() if key[1]} == {2}
     assert (table["mfcc", ""].low, table["mfcc", ""].high) == (0.1, 0.3)
 
 

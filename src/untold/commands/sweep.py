@@ -154,10 +154,10 @@ def _table(every: Iterable[Cell], out: Path, terminal: Terminal) -> list[Row]:
     from untold.evaluation import scores
 
     every = list(every)
-    found: dict[tuple[str, ...], list[Row]] = {}
+    found: dict[tuple[str, ...], dict[int, Row]] = {}
     several = len({(cell.name, cell.changes) for cell in every}) > 1
     missing = 0
-    for cell in every:
+    for number, cell in enumerate(every):
         path = out / cell.folder / "scores.csv"
         if not path.exists():
             missing += 1
@@ -167,12 +167,11 @@ def _table(every: Iterable[Cell], out: Path, terminal: Terminal) -> list[Row]:
             own = f"{cell.name}:{settings}" if settings else cell.name
             bare = row.method.partition(":")[0] in registry.names("frontends")
             told = own if row.method == cell.name else row.method if bare or not several else f"{row.method} beside {own}"  # but for front ends, what is measured beside hangs on the cell
-            alike = found.setdefault((told, row.point, *_scoring.key(row)), [])
-            if not (bare and alike):  # each part measures the front end, which is always the same
-                alike.append(row)
+            # a front end is always the same, however many parts of a sweep measured it
+            found.setdefault((told, row.point, *_scoring.key(row)), {})[0 if bare else number] = row
     if missing:
         terminal.result(f"{missing} cells are not finished yet: the table is of the others")
-    rows = [_mean(name[0], same) for name, same in found.items()]
+    rows = [_mean(name[0], list(same.values())) for name, same in found.items()]
     shown = [(r.method, _scoring.label(r), r.point, f"{r.value:.3f}", "-" if r.low is None or r.high is None else f"{r.low:.3f} to {r.high:.3f}", str(r.n)) for r in rows]
     terminal.table(("method", "score", "point", "value", "95 % interval", "n"), sorted(shown, key=lambda line: (line[1], line[2], line[0])))
     return rows
