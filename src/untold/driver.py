@@ -131,8 +131,7 @@ class Model(nn.Module):
         for reaches, some in groupby(stages, lambda stage: stage.reach if isinstance(stage.reach, str) else type(stage.reach)):
             for group in [tuple(some)] if reaches is tuple else [(stage,) for stage in some]:
                 way = way.through(group)
-        whole = any(stage.reach == "whole" for stage in stages)
-        for part in way.parts(max(way.total, 1) if whole else steps):
+        for part in way.parts(steps):
             yield part.cpu().numpy()
 
     def features(self, recording: Recording, point: str) -> Features:
