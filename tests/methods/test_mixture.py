@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from sklearn.metrics import homogeneity_score
 
 from untold.contract import Batch, Encodes, Fits, Stream, Tokenizes, total
 from untold.errors import UntoldError
@@ -151,3 +152,32 @@ def test_it_goes_on_between_passes():
 def test_more_components_than_frames_is_refused():
     with pytest.raises(UntoldError, match="components = 4000: there are only 580 frames"):
         fit(build(components=4000), batch(stream()))
+
+
+def of_speakers(count=6, frames=600):
+    """Frames of a few kinds of sound, as each of some speakers says them."""
+    draw = torch.Generator().manual_seed(0)
+    means = 2.5 * torch.randn(8, 6, generator=draw)
+    own = torch.eye(6) + 0.25 * torch.randn(count, 6, 6, generator=draw)
+    kinds = torch.randint(8, (count, frames // 6), generator=draw).repeat_interleave(6, 1)
+    values = means[kinds] + 0.7 * torch.randn(count, frames, 6, generator=draw)
+    counted = torch.ones(count, frames, dtype=torch.bool)
+    plain, said = (Stream(x, torch.full((count,), frames), counted, GRID) for x in (values, values @ own + 0.8 * torch.randn(count, 1, 6, generator=draw)))
+    return plain, said, kinds
+
+
+def test_what_is_a_speakers_own_is_taken_out():
+    plain, said, kinds = of_speakers()
+    found = {}
+    for adaptation in (0.0, 20.0):
+        method = build(components=8, context=1, directions=5, adaptation=adaptation)
+        fit(method, batch(plain), 20)
+        found[adaptation] = homogeneity_score(kinds.flatten(), run(method.token_stages(), said).values.flatten())
+    assert found[20.0] > found[0.0] + 0.05
+
+
+def test_a_recording_that_is_adapted_to_is_read_whole():
+    method = build(components=8, context=1, directions=5, adaptation=20.0)
+    assert {stage.point: stage.reach for stage in method.stages("posteriors")} == {"with_speaker": (1, 1), "directions": "whole", "soft": (0, 0), "posteriors": (1, 1)}
+    with pytest.raises(UntoldError, match="adaptation is of the directions"):
+        build(adaptation=20.0)

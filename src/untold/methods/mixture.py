@@ -24,7 +24,9 @@ from torch import Tensor, nn
 
 from untold import settings
 from untold.contract import Batch, Phase, Stage, Stream
+from untold.errors import UntoldError
 from untold.layers import posteriors
+from untold.layers.adaptation import adapted
 from untold.layers.clusters import Clusters
 from untold.layers.gaussians import DiagonalMixture
 from untold.settings import Choice, choice, setting
@@ -43,6 +45,7 @@ class Settings(settings.Settings):
     passes: int = setting(20, low=1, high=10_000, help="passes of EM")
     context: int = setting(4, low=0, high=100, help="frames on either side that a frame is seen with, in the directions that tell components of single frames apart; 0: single frames")
     directions: int = setting(20, low=1, high=4096, help="how many such directions; fewer than components")
+    adaptation: float = setting(0.0, low=0.0, high=1e9, help="what is each recording's own is taken out of the directions, against so many frames of the mixture's (300); 0: it is not")
     variance_floor: float = setting(0.01, low=1e-8, high=1e8, help="least variance of a component, in the input's units squared")
     scale: float = setting(0.5, low=0.0, high=100.0, help="what log-likelihoods are multiplied by before the softmax (0.3 for single frames)")
     crop: float = setting(2.0, low=0.05, high=3600.0, help="seconds of a stretch that frames are taken from")
@@ -58,6 +61,8 @@ class Mixture(nn.Module):
 
     def __init__(self, settings: Settings, fronts: Mapping[str, Any], sides: Mapping[str, int]) -> None:
         super().__init__()
+        if settings.adaptation and not settings.context:
+            raise UntoldError("adaptation is of the directions, which frames without context do not have: set context (4), or adaptation to 0")
         self.settings, self.alphabet = settings, settings.components
         self.clusters = Clusters((settings.components,), fronts["input"].dimensions, settings.variance_floor, settings.context, settings.directions)
         if settings.context:
@@ -93,8 +98,10 @@ class Mixture(nn.Module):
         return way[: [stage.point for stage in way].index(point) + 1]
 
     def _seen(self) -> tuple[Stage, ...]:
-        reach = self.settings.context
-        return (Stage("directions", self.clusters.seen, (reach, reach)),) if reach else ()
+        reach, prior = self.settings.context, self.settings.adaptation
+        if not reach or not prior:
+            return (Stage("directions", self.clusters.seen, (reach, reach)),) if reach else ()
+        return (Stage("with_speaker", self.clusters.seen, (reach, reach)), Stage("directions", lambda x: adapted(self.mixture, x, prior), "whole"))
 
     def soft(self, x: Stream) -> Stream:
         """Posteriors (batch, steps, components) of each frame, softened."""
