@@ -172,6 +172,9 @@ def test_several_channels_other_rates_and_silence_are_read_with_notes(tmp_path, 
         "1 recording not at 16000 Hz, resampled (first: b, 192000 Hz)",
         "1 recording of pure silence (first: c)",
     )
+    told = []
+    open_source(str(tmp_path), limit=1, say=told.append)  # the whole source was read before
+    assert "note: 1 recording of pure silence (first: c), of all 3" in told
 
 
 def test_links_that_lead_out_are_skipped_by_name(tmp_path, write):

@@ -84,7 +84,9 @@ def report(corpus: Corpus) -> Iterator[str]:
             yield printable(f"  {name}: {reason}")
         if corpus.skipped_count > _NAMED_FIRST:
             yield f"  ... and {corpus.skipped_count - _NAMED_FIRST} more"
-    yield from (printable(f"note: {note}") for note in corpus.notes)
+    every = len(corpus.whole)
+    told = f", of all {every}" if every > len(corpus) else ""  # notes that count were made when the whole source was read
+    yield from (printable(f"note: {note}{told if note[:1].isdigit() else ''}") for note in corpus.notes)
 
 
 def recognise(source: str) -> Source:
