@@ -10,8 +10,6 @@ HMM-based speech recognition", section 2.2 (constrained transforms) and appendix
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
@@ -21,19 +19,6 @@ from untold.layers.gaussians import DiagonalMixture
 _ROWS = 4096  # frames at once
 _SWEEPS = 12  # over the rows of a transform
 _ROUNDS = 3  # of EM
-
-
-@dataclass(frozen=True)
-class Sums:
-    """What a transform (D, D + 1) is found from, float64: for row i `outer` (D, D + 1, D + 1) and `cross` (D, D + 1); `count`.
-
-    `objective` is what is to be small, in nats.
-    """
-
-    outer: Tensor
-    cross: Tensor
-    count: float
-    objective: float
 
 
 def plain(dimensions: int) -> Tensor:
@@ -46,34 +31,21 @@ def transformed(x: Tensor, transform: Tensor) -> Tensor:
     return x @ transform[:, :-1].T + transform[:, -1]
 
 
-def sums(mixture: DiagonalMixture, x: Tensor, transform: Tensor) -> Sums:
-    """Over frames x (steps, D), given what is made of them now."""
-    dimensions = x.shape[1]
-    outer = x.new_zeros((dimensions, dimensions + 1, dimensions + 1), dtype=torch.float64)
-    cross = x.new_zeros((dimensions, dimensions + 1), dtype=torch.float64)
-    objective = -len(x) * float(torch.linalg.slogdet(transform[:, :-1].double()).logabsdet)
-    precisions = 1 / mixture.variances
-    for rows in x.split(_ROWS):
-        scores = mixture.log_likelihoods(transformed(rows, transform))
-        evidence = scores.logsumexp(1, keepdim=True)
-        shares = (scores - evidence).exp()
-        objective -= float(evidence.sum(dtype=torch.float64))
-        whole = torch.cat([rows, rows.new_ones(len(rows), 1)], 1)
-        weighted = (shares @ precisions)[:, :, None] * whole[:, None]
-        outer += (weighted.flatten(1).T @ whole).view_as(outer)
-        cross += (shares @ (mixture.means * precisions)).T @ whole
-    return Sums(outer, cross, float(len(x)), objective)
-
-
-def solved(mixture: DiagonalMixture, given: Sums, prior: float, transform: Tensor) -> Tensor:
-    """The likeliest transform (D, D + 1) given the sums, from that of before on."""
+def likelier(mixture: DiagonalMixture, x: Tensor, transform: Tensor, prior: float) -> Tensor:
+    """One round of EM over frames x (steps, D): from a transform (D, D + 1) to one under which they are likelier."""
     precisions, weights, means = 1 / mixture.variances.double(), mixture.weights.double(), mixture.means.double()
     whole = torch.cat([means, torch.ones_like(means[:, :1])], 1)
     square = whole[:, :, None] * whole[:, None]
     square[:, :-1, :-1] += torch.diag_embed(mixture.variances.double())
-    outer = given.outer + prior * torch.einsum("k,ki,kab->iab", weights, precisions, square)
-    cross = given.cross + prior * torch.einsum("k,ki,ka->ia", weights, means * precisions, whole)
-    count, inverse, found = given.count + prior, torch.linalg.inv(outer), transform.double().clone()
+    outer = prior * torch.einsum("k,ki,kab->iab", weights, precisions, square)  # of row i (D + 1, D + 1)
+    cross = prior * torch.einsum("k,ki,ka->ia", weights, means * precisions, whole)
+    for rows in x.split(_ROWS):
+        shares = torch.softmax(mixture.log_likelihoods(transformed(rows, transform)), 1)
+        heard = torch.cat([rows, rows.new_ones(len(rows), 1)], 1)
+        weighted = (shares @ (1 / mixture.variances))[:, :, None] * heard[:, None]
+        outer += (weighted.flatten(1).T @ heard).view_as(outer)
+        cross += (shares @ (mixture.means / mixture.variances)).T @ heard
+    count, inverse, found = len(x) + prior, torch.linalg.inv(outer), transform.double().clone()
     for _ in range(_SWEEPS):
         for row in range(len(found)):
             cofactors = torch.linalg.inv(found[:, :-1])[:, row] * torch.linalg.det(found[:, :-1])
@@ -92,6 +64,6 @@ def adapted(mixture: DiagonalMixture, x: Stream, prior: float) -> Stream:
     for values, length in zip(x.values.float(), x.lengths.tolist(), strict=True):
         transform = plain(values.shape[1]).to(values)
         for _ in range(_ROUNDS if length else 0):
-            transform = solved(mixture, sums(mixture, values[:length], transform), prior, transform)
+            transform = likelier(mixture, values[:length], transform, prior)
         out.append(transformed(values, transform))
     return x.with_values(torch.stack(out)) if out else x
