@@ -212,7 +212,7 @@ def test_table_of_metrics_is_what_the_tasks_measure():
     assert said == measured
 
 
-SETTINGS = ["autoencoder", "masked_units", "masked_reconstruction", "encoders/transformer", "cpc", "wav2vec", "encoders/causal", "encoders/strides", "bottlenecks/gumbel", "bottlenecks/product", "hf", "mixture", "wavenet", "bottlenecks/vq", "bottlenecks/gaussian", "bottlenecks/identity", "bottlenecks/two_rates", "bottlenecks/segmental", "bottlenecks/nms", "encoders/convolutions", "decoders/frame", "decoders/wavenet", "frontends/columns", "frontends/pixels", "encoders/columns", "decoders/column", "decoders/pixelcnn"]
+SETTINGS = ["autoencoder", "masked_units", "masked_reconstruction", "self_distillation", "encoders/transformer", "cpc", "wav2vec", "encoders/causal", "encoders/strides", "bottlenecks/gumbel", "bottlenecks/product", "hf", "mixture", "wavenet", "bottlenecks/vq", "bottlenecks/gaussian", "bottlenecks/identity", "bottlenecks/two_rates", "bottlenecks/segmental", "bottlenecks/nms", "encoders/convolutions", "decoders/frame", "decoders/wavenet", "frontends/columns", "frontends/pixels", "encoders/columns", "decoders/column", "decoders/pixelcnn"]
 
 
 @pytest.mark.parametrize("part", SETTINGS)
