@@ -63,7 +63,7 @@ def test_the_average_follows_the_network_and_learns_nothing_itself() -> None:
     assert not moved & {id(p) for p in method.average.parameters()}
     learn(method, given, 30)
     assert all(p.grad is None for p in method.average.parameters())
-    now, mean = method.encoder.blocks[0].state_dict(), method.average.blocks[0].state_dict()
+    now, mean = method.encoder.blocks[0].state_dict(), method.average.module.blocks[0].state_dict()
     start = build().encoder.blocks[0].state_dict()
     for name, value in now.items():
         if value.is_floating_point() and not torch.equal(value, start[name]):

@@ -12,7 +12,6 @@ layer's codewords, their roots, and each layer. Sources: Liu, Chang, Auli, Hsu a
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -21,6 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel
 
 from untold import encoders, settings
 from untold.bottlenecks import vq
@@ -60,7 +60,6 @@ class SelfDistillation(nn.Module):
     """Streams `input` and `target`; steps at the encoder's rate."""
 
     reads = "input"
-    steps: Tensor
 
     def __init__(self, settings: Settings, fronts: Mapping[str, Any], sides: Mapping[str, int]) -> None:
         super().__init__()
@@ -76,10 +75,9 @@ class SelfDistillation(nn.Module):
         width = self.encoder.dimensions
         self.hidden = nn.Parameter(torch.zeros(source.dimensions))  # what stands where nothing is shown
         self.heads: Any = nn.ModuleList(nn.Sequential(*([nn.LayerNorm(width)] if layer in layers else []), nn.Linear(width, settings.size)) for layer in self.named)
-        self.average = copy.deepcopy(self.encoder).requires_grad_(False)
+        self.average = AveragedModel(self.encoder, avg_fn=self._follow).requires_grad_(False)
         codewords = vq.Settings(size=settings.size, dimensions=width, decay=settings.codeword_decay, normalise=False)
         self.codewords: Any = nn.ModuleList(vq.VectorQuantiser(codewords) for _ in self.named)
-        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
         self.alphabet = settings.size
         self.points = ("root_posteriors", "posteriors", *encoders.points(self.encoder))
         self.told: dict[str, float] = {}
@@ -97,7 +95,7 @@ class SelfDistillation(nn.Module):
         stride = self.encoder.stride
         hidden = spans(batch.keys, -(-x.values.shape[1] // stride), given.starts, given.span, _SALT)
         if self.training:
-            self._follow()
+            self.average.update_parameters(self.encoder)
         names, counted = self._names(batch)
         heard = self._layers(self.encoder, shown(x, hidden, stride, self.hidden))
         losses, masked, seen = {}, counted & hidden, counted & ~hidden
@@ -115,26 +113,17 @@ class SelfDistillation(nn.Module):
         """How often the likeliest codeword of a masked step is the average's, in the last layer; and how many are in use."""
         return self.told
 
-    @torch.no_grad()
-    def _follow(self) -> None:
-        """The average takes a step towards the network; longer steps at first, when what it averages is chance."""
-        self.steps += 1
-        decay = min(self.settings.decay, 1 - 1 / (1 + 0.1 * float(self.steps)))
-        for mean, now in zip(self.average.parameters(), self.encoder.parameters(), strict=True):
-            mean.lerp_(now, 1 - decay)
-        for mean, now in zip(self.average.buffers(), self.encoder.buffers(), strict=True):
-            mean.copy_(now)
+    def _follow(self, mean: Tensor, now: Tensor, steps: Tensor | int) -> Tensor:
+        """The average goes towards the network, faster in the first steps, when what it averages is chance."""
+        decay = min(self.settings.decay, (float(steps) + 1) / (float(steps) + 11))
+        return torch.lerp(mean, now, 1 - decay)
 
     @torch.no_grad()
     def _names(self, batch: Batch) -> tuple[list[Tensor], Tensor]:
         """For each named layer the codewords (batch, steps) that its average chooses, -1 beyond the lengths; which count."""
-        found = self._layers(self.average, batch.streams["target"])
-        names = []
-        for layer, codewords in zip(self.named, self.codewords, strict=True):
-            x = over_time(found[layer])
-            tokens = codewords(x, batch.keys if self.training else None).tokens
-            names.append(tokens)
-        return names, x.counted
+        found = self._layers(self.average.module, batch.streams["target"])
+        keys = batch.keys if self.training else None
+        return [codewords(over_time(found[layer]), keys).tokens for layer, codewords in zip(self.named, self.codewords, strict=True)], found["encoder"].counted
 
     def _layers(self, encoder: Any, x: Stream) -> dict[str, Stream]:
         """What each layer makes of frames."""
