@@ -150,7 +150,7 @@ def _plain(value: Any) -> Any:
 def _read(name: str, value: Any, kind: Any) -> Any:
     """A value of JSON or a word of the command line as the type of its field."""
     if typing.get_origin(kind) is tuple:
-        items = value.split("+") if isinstance(value, str) else value
+        items = value.split("+") if isinstance(value, str) else [value] if type(value) in (int, float) else value
         if not isinstance(items, list | tuple):
             raise UntoldError(f"{name} = {value!r}: a list expected")
         return tuple(_read(name, item, typing.get_args(kind)[0]) for item in items)

@@ -24,7 +24,8 @@ def test_directions_are_those_of_scikit_learn() -> None:
     classes = (x.values[..., 0] + 0.5 * x.values.roll(1, 1)[..., 1] > 0).long() + 2 * (x.values[..., 2] > 0.3).long()
     ours = Discriminants(3, 1, 3, 4)
     beside = ours.beside(x)[x.counted]
-    parts = [ours.statistics(Stream(x.values[i : i + 1], x.lengths[i : i + 1], x.counted[i : i + 1], GRID), classes[i : i + 1]) for i in (0, 1)]
+    frames, named = beside.double(), classes[x.counted]
+    parts = [{**ours.statistics(frames[half], named[half]), "second": frames[half].T @ frames[half]} for half in (slice(2000), slice(2000, None))]
     ours.update(total(parts))
     peer = LinearDiscriminantAnalysis(solver="eigen", n_components=3).fit(beside.numpy(), classes[x.counted].numpy())
     one, two = ours(x).values[x.counted], torch.from_numpy(peer.transform(beside.numpy())).float()

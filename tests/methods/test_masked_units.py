@@ -74,7 +74,7 @@ def test_the_first_teacher_sees_frames_with_their_neighbours() -> None:
     assert [phase.name for phase in method.phases()] == ["frames", "directions", "clusters", "masked", "clusters 2", "masked 2"]
     (shares,), _ = method.targets(given, 0)
     x = given.streams["target"]
-    alone = torch.softmax(method.settings.soft * method.clusters[0].mixtures[0].log_likelihoods(method.clusters[0].discriminants(x).values), -1)
+    alone = torch.softmax(method.settings.soft * method.clusters[0].mixtures[0].log_likelihoods(method.clusters[0].seen(x).values), -1)
     assert torch.equal(shares.flatten(1, 2)[1, :87], alone[1, :87])
 
 

@@ -181,3 +181,28 @@ def test_a_recording_that_is_adapted_to_is_read_whole():
     assert {stage.point: stage.reach for stage in method.stages("posteriors")} == {"with_speaker": (1, 1), "directions": "whole", "soft": (0, 0), "posteriors": (1, 1)}
     with pytest.raises(UntoldError, match="adaptation is of the directions"):
         build(adaptation=20.0)
+
+
+def test_several_mixtures_stand_side_by_side_and_units_are_of_the_first():
+    x = stream()
+    one, three = (fitted(x, context=1, directions=5, components=sizes) for sizes in (16, [16, 16, 4]))
+    assert three.alphabet == 16
+    assert torch.equal(run(one.token_stages(), x).values, run(three.token_stages(), x).values)
+    alone, together = (run(method.stages("posteriors"), x).values for method in (one, three))
+    assert together.shape == (*alone.shape[:-1], 36)
+    torch.testing.assert_close(3 * together[..., :16], alone)
+    torch.testing.assert_close(together.sum(-1)[x.counted], torch.ones(580))
+    assert not torch.allclose(together[..., :16], together[..., 16:32], atol=0.01)  # the same size, begun elsewhere
+    assert run(three.stages("directions"), x).values.shape[-1] == 5 + 5 + 3
+
+
+def test_each_of_several_mixtures_adapts_its_own_directions():
+    x = stream()
+    one, two = (fitted(x, context=1, directions=5, components=sizes, adaptation=50.0) for sizes in (8, [8, 6]))
+    alone, together = (run(method.stages("directions"), x).values for method in (one, two))
+    torch.testing.assert_close(together[..., :5], alone)
+
+
+def test_a_mixture_of_one_is_refused():
+    with pytest.raises(UntoldError, match=r"components = \(16, 1\): one or more sizes of 2 to 65536"):
+        build(components=[16, 1])

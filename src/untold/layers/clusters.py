@@ -1,13 +1,15 @@
 """How frames come to have names: mixtures of Gaussians over frames, or over the directions that tell their components apart.
 
-With `context`, three things are fitted one after another: a mixture of single frames; the `directions` of frames with
-their neighbours in which its components differ most; and the mixtures, over those.
+With `context`, three things are fitted one after another: mixtures of single frames; for each the `directions` of frames with
+their neighbours in which its components differ most; and over each one's directions another mixture. Several of one size differ
+in where they began, so that together they say what no chance of one of them does.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +22,12 @@ from untold.layers.gaussians import DiagonalMixture
 Read = Callable[[Batch], Stream]
 
 
+def refuse_sizes(components: Sequence[int]) -> None:
+    """Raises `UntoldError` unless these are the sizes of one or more mixtures."""
+    if not components or any(type(size) is not int or not 2 <= size <= 65536 for size in components):
+        raise UntoldError(f"components = {components!r}: one or more sizes of 2 to 65536 expected (clusters of each mixture)")
+
+
 class Clusters(nn.Module):
     """One mixture for each of `sizes`, over frames (batch, steps, dimensions)."""
 
@@ -28,36 +36,46 @@ class Clusters(nn.Module):
 
     def __init__(self, sizes: Sequence[int], dimensions: int, variance_floor: float, context: int = 0, directions: int = 0) -> None:
         super().__init__()
-        directions = max(1, min(directions, sizes[0] - 1))  # more do not tell so many components apart, and chance would choose them
-        if context and directions > dimensions * (2 * context + 1):
-            raise UntoldError(f"directions = {directions}: a frame of {dimensions} numbers with {context} frames on either side has {dimensions * (2 * context + 1)}")
-        self.frames = DiagonalMixture(sizes[0], dimensions, variance_floor) if context else None
-        self.discriminants = Discriminants(dimensions, context, directions, sizes[0]) if context else None
-        self.mixtures = nn.ModuleList(DiagonalMixture(size, directions if context else dimensions, variance_floor) for size in sizes)
+        # more directions than components do not tell so many apart, and chance would choose them
+        self.widths = [max(1, min(directions, size - 1)) if context else dimensions for size in sizes]
+        if context and max(self.widths) > dimensions * (2 * context + 1):
+            raise UntoldError(f"directions = {max(self.widths)}: a frame of {dimensions} numbers with {context} frames on either side has {dimensions * (2 * context + 1)}")
+        self.context = context
+        self.frames: Any = nn.ModuleList(DiagonalMixture(size, dimensions, variance_floor) for size in sizes if context)
+        self.discriminants: Any = nn.ModuleList(Discriminants(dimensions, context, width, size) for size, width in zip(sizes, self.widths, strict=True) if context)
+        self.mixtures: Any = nn.ModuleList(DiagonalMixture(size, width, variance_floor) for size, width in zip(sizes, self.widths, strict=True))
         self.register_buffer("begun", torch.zeros((), dtype=torch.bool))
         self.register_buffer("frames_begun", torch.zeros((), dtype=torch.bool))
 
     def seen(self, x: Stream) -> Stream:
-        """What the mixtures are over."""
-        return x if self.discriminants is None else self.discriminants(x)
+        """What the mixtures are over: the directions of each, one after another; without context the frames."""
+        return x.with_values(torch.cat([one(x).values for one in self.discriminants], -1)) if self.context else x
+
+    def parts(self, seen: Tensor) -> Sequence[Tensor]:
+        """Of what the mixtures are over (..., all), what each is over."""
+        return seen.split(self.widths, -1) if self.context else [seen] * len(self.widths)
+
+    def log_likelihoods(self, seen: Tensor) -> list[Tensor]:
+        """For each mixture (..., components), in nats."""
+        return [mixture.log_likelihoods(part) for mixture, part in zip(self.mixtures, self.parts(seen), strict=True)]
 
     def fits(self, read: Read, salt: int) -> tuple[tuple[str, Fits, bool], ...]:
         """Name, what is fitted, and whether in one pass; `read` gives the frames of a batch."""
-        mixtures = tuple(mixture for mixture in self.mixtures if isinstance(mixture, DiagonalMixture))
-        last = Expectation(mixtures, self.begun, lambda batch: self.seen(read(batch)), salt)
-        if self.frames is None or self.discriminants is None:
+        last = Expectation(self.mixtures, self.begun, lambda batch: self.seen(read(batch)), self.parts, salt)
+        if not self.context:
             return (("", last, False),)
-        first = Expectation((self.frames,), self.frames_begun, read, salt)
+        first = Expectation(self.frames, self.frames_begun, read, lambda x: [x] * len(self.frames), salt)
         return (("frames", first, False), ("directions", Discrimination(self.frames, self.discriminants, read), True), ("", last, False))
 
 
 @dataclass(frozen=True)
 class Expectation:
-    """EM of mixtures over the same frames. The very first batch is where the means begin."""
+    """EM of mixtures over the same frames, or over parts of them. The very first batch is where the means begin."""
 
     mixtures: Sequence[DiagonalMixture]
     begun: Tensor
     read: Read
+    parts: Callable[[Tensor], Sequence[Tensor]]
     salt: int
 
     @torch.no_grad()
@@ -65,13 +83,13 @@ class Expectation:
         """Sums for each mixture, objective (nats) and count of all, float64."""
         x = self.read(batch)
         if not self.begun:
-            for place, mixture in enumerate(self.mixtures):
-                mixture.begin_at_random(x, batch.keys, self.salt + place)
+            for place, (mixture, part) in enumerate(zip(self.mixtures, self.parts(x.values), strict=True)):
+                mixture.begin_at_random(x.with_values(part), batch.keys, self.salt + place)
             self.begun.fill_(True)
         frames = x.values[x.counted].float()
         out: dict[str, Tensor] = {}
-        for place, mixture in enumerate(self.mixtures):
-            for key, value in mixture.statistics(frames).items():
+        for place, (mixture, part) in enumerate(zip(self.mixtures, self.parts(frames), strict=True)):
+            for key, value in mixture.statistics(part).items():
                 if key in ("objective", "count"):
                     out[key] = out[key] + value if place else value
                 else:
@@ -82,26 +100,36 @@ class Expectation:
     def update(self, total: Mapping[str, Tensor]) -> None:
         """The M step of each."""
         for place, mixture in enumerate(self.mixtures):
-            mixture.update({key.partition("/")[2]: value for key, value in total.items() if key.startswith(f"{place}/")})
+            mixture.update(_of(total, place))
 
 
 @dataclass(frozen=True)
 class Discrimination:
-    """The directions that tell the likeliest components of single frames apart."""
+    """The directions that tell the likeliest components of single frames apart, for each mixture of those."""
 
-    frames: DiagonalMixture
-    discriminants: Discriminants
+    frames: Sequence[DiagonalMixture]
+    discriminants: Sequence[Discriminants]
     read: Read
 
     @torch.no_grad()
     def statistics(self, batch: Batch) -> dict[str, Tensor]:
-        """Sums for the directions; the objective is that of the frames' mixture."""
+        """Sums for the directions; the objective is that of the mixtures of frames."""
         x = self.read(batch)
-        scores = self.frames.log_likelihoods(x.values.float())
-        evidence = scores.logsumexp(-1)[x.counted]
-        out = self.discriminants.statistics(x, scores.argmax(-1))
-        return {**out, "objective": -evidence.sum(dtype=torch.float64), "count": out["occupancies"].sum()}
+        single, beside = x.values[x.counted].float(), self.discriminants[0].beside(x)[x.counted].double()
+        out = {"second": beside.T @ beside}
+        for place, (mixture, discriminants) in enumerate(zip(self.frames, self.discriminants, strict=True)):
+            scores = mixture.log_likelihoods(single)
+            nats, count = -scores.logsumexp(-1).sum(dtype=torch.float64), torch.tensor(float(len(single)), dtype=torch.float64, device=single.device)
+            out["objective"], out["count"] = (out["objective"] + nats, out["count"] + count) if place else (nats, count)
+            for key, value in discriminants.statistics(beside, scores.argmax(-1)).items():
+                out[f"{place}/{key}"] = value
+        return out
 
     def update(self, total: Mapping[str, Tensor]) -> None:
         """From the sums of the pass."""
-        self.discriminants.update(total)
+        for place, discriminants in enumerate(self.discriminants):
+            discriminants.update({**_of(total, place), "second": total["second"]})
+
+
+def _of(total: Mapping[str, Tensor], place: int) -> dict[str, Tensor]:
+    return {key.partition("/")[2]: value for key, value in total.items() if key.startswith(f"{place}/")}

@@ -43,21 +43,14 @@ class Discriminants(nn.Module):
     def forward(self, x: Stream) -> Stream:
         return x.with_values((self.beside(x) - self.mean) @ self.directions)
 
-    def statistics(self, x: Stream, classes: Tensor) -> dict[str, Tensor]:
-        """Float64 sums of `x` given the class of each frame (batch, steps): occupancies, first and second moments."""
-        frames, named = self.beside(x)[x.counted].double(), classes[x.counted]
-        exact = {"dtype": torch.float64, "device": frames.device}
-        first = torch.zeros((self.classes, self.width), **exact)  # type: ignore[call-overload]
-        first.index_add_(0, named, frames)
-        return {
-            "occupancies": torch.bincount(named, minlength=self.classes).double(),
-            "first": first,
-            "second": frames.T @ frames,
-        }
+    def statistics(self, beside: Tensor, classes: Tensor) -> dict[str, Tensor]:
+        """Float64 sums over frames with their neighbours (frames, width) float64, given each one's class (frames,): occupancies, first moments."""
+        first = beside.new_zeros((self.classes, self.width)).index_add_(0, classes, beside)
+        return {"occupancies": torch.bincount(classes, minlength=self.classes).double(), "first": first}
 
     @torch.no_grad()
     def update(self, total: Mapping[str, Tensor]) -> None:
-        """The directions, from sums over all frames."""
+        """The directions, from sums over all frames: `occupancies`, `first`, and `second`, beside.T @ beside."""
         occupancies, first, second = (total[name].double().cpu() for name in ("occupancies", "first", "second"))
         count = occupancies.sum().clamp(min=1)
         mean = first.sum(0) / count

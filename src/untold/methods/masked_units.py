@@ -25,7 +25,7 @@ from untold import encoders, settings
 from untold.contract import Batch, Loss, Phase, Player, Stage, Stream
 from untold.errors import UntoldError
 from untold.layers import posteriors
-from untold.layers.clusters import Clusters
+from untold.layers.clusters import Clusters, refuse_sizes
 from untold.layers.masking import refuse_long, shown, spans
 from untold.settings import Choice, choice, setting
 
@@ -45,7 +45,7 @@ class Settings(settings.Settings):
     passes: int = setting(20, low=1, high=10_000, help="passes of EM")
     later_passes: int = setting(8, low=1, high=10_000, help="passes of EM in the second round and after: each hears the frozen network")
     context: int = setting(4, low=0, high=100, help="frames on either side that the first teacher sees a frame with, in the directions that tell components of single frames apart; 0: single frames")
-    directions: int = setting(20, low=1, high=4096, help="how many such directions; fewer than components")
+    directions: int = setting(20, low=1, high=4096, help="how many such directions, of each teacher; fewer than its components")
     variance_floor: float = setting(0.01, low=1e-8, high=1e8, help="least variance of a component")
     soft: float = setting(0.5, low=0.0, high=100.0, help="targets are shares: what log-likelihoods are multiplied by before the softmax; 0: the likeliest component alone")
     smoothed: int = setting(0, low=0, high=100, help="times that the teacher's log-likelihoods are smoothed over three frames, (1, 2, 1) / 4, before a component is chosen")
@@ -62,8 +62,7 @@ class Settings(settings.Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.components or any(type(size) is not int or not 2 <= size <= 65536 for size in self.components):
-            raise UntoldError(f"components = {self.components!r}: one or more sizes of 2 to 65536 expected (clusters of each teacher)")
+        refuse_sizes(self.components)
 
 
 class Network(nn.Module):
@@ -160,8 +159,8 @@ class MaskedUnits(nn.Module):
         found = []
         with torch.autocast(x.values.device.type, enabled=False):
             x = self.clusters[number].seen(x)
-            for mixture in self.clusters[number].mixtures:
-                named = x.with_values(mixture.log_likelihoods(x.values.float()))
+            for scored in self.clusters[number].log_likelihoods(x.values.float()):
+                named = x.with_values(scored)
                 for _ in range(self.settings.smoothed):
                     named = posteriors.smooth(named)
                 scores = functional.pad(named.values, (0, 0, 0, short)).unflatten(1, (-1, labels))

@@ -27,7 +27,7 @@ from untold.contract import Batch, Phase, Stage, Stream
 from untold.errors import UntoldError
 from untold.layers import posteriors
 from untold.layers.adaptation import adapted
-from untold.layers.clusters import Clusters
+from untold.layers.clusters import Clusters, refuse_sizes
 from untold.layers.gaussians import DiagonalMixture
 from untold.settings import Choice, choice, setting
 
@@ -40,16 +40,20 @@ class Settings(settings.Settings):
     """What is fitted to what, and how soft its posteriors are."""
 
     input: Choice = choice("frontends", "mfcc", warp="file", normalise="file", help="the frames")
-    components: int = setting(256, low=1, high=65536, help="Gaussians: the size of the alphabet")
+    components: tuple[int, ...] = setting((256,), help="Gaussians of each mixture; the first are the alphabet, the posteriors are of all, side by side")
     frames: int = setting(300_000, low=1, high=1 << 40, help="frames that a pass sees")
     passes: int = setting(20, low=1, high=10_000, help="passes of EM")
     context: int = setting(4, low=0, high=100, help="frames on either side that a frame is seen with, in the directions that tell components of single frames apart; 0: single frames")
-    directions: int = setting(20, low=1, high=4096, help="how many such directions; fewer than components")
+    directions: int = setting(20, low=1, high=4096, help="how many such directions, of each mixture; fewer than its components")
     adaptation: float = setting(0.0, low=0.0, high=1e9, help="what is each recording's own is taken out of the directions, against so many frames of the mixture's (300); 0: it is not")
     variance_floor: float = setting(0.01, low=1e-8, high=1e8, help="least variance of a component, in the input's units squared")
     scale: float = setting(0.5, low=0.0, high=100.0, help="what log-likelihoods are multiplied by before the softmax (0.3 for single frames)")
     crop: float = setting(2.0, low=0.05, high=3600.0, help="seconds of a stretch that frames are taken from")
     batch: int = setting(64, low=1, high=65536, help="stretches at once; the means begin at random frames of the first")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        refuse_sizes(self.components)
 
 
 class Mixture(nn.Module):
@@ -63,16 +67,15 @@ class Mixture(nn.Module):
         super().__init__()
         if settings.adaptation and not settings.context:
             raise UntoldError("adaptation is of the directions, which frames without context do not have: set context (4), or adaptation to 0")
-        self.settings, self.alphabet = settings, settings.components
-        self.clusters = Clusters((settings.components,), fronts["input"].dimensions, settings.variance_floor, settings.context, settings.directions)
+        self.settings, self.alphabet = settings, settings.components[0]
+        self.clusters = Clusters(settings.components, fronts["input"].dimensions, settings.variance_floor, settings.context, settings.directions)
         if settings.context:
             self.points = (*self.points, "directions")
 
     @property
     def mixture(self) -> DiagonalMixture:
         """That whose components are the units."""
-        found = self.clusters.mixtures[0]
-        assert isinstance(found, DiagonalMixture)
+        found: DiagonalMixture = self.clusters.mixtures[0]
         return found
 
     # training ----------------------------------------------------------------------------------------------------
@@ -86,8 +89,8 @@ class Mixture(nn.Module):
         )
 
     def log_prob(self, batch: Batch) -> Tensor:
-        """Log-likelihood of each frame (batch, steps), in nats, under the mixture of single frames."""
-        x, frames = batch.streams["input"], self.clusters.frames or self.mixture
+        """Log-likelihood of each frame (batch, steps), in nats, under the (first) mixture of single frames."""
+        x, frames = batch.streams["input"], self.clusters.frames[0] if self.settings.context else self.mixture
         return torch.logsumexp(frames.log_likelihoods(x.values), -1) * x.counted
 
     # reading -----------------------------------------------------------------------------------------------------
@@ -98,14 +101,19 @@ class Mixture(nn.Module):
         return way[: [stage.point for stage in way].index(point) + 1]
 
     def _seen(self) -> tuple[Stage, ...]:
-        reach, prior = self.settings.context, self.settings.adaptation
-        if not reach or not prior:
+        reach = self.settings.context
+        if not reach or not self.settings.adaptation:
             return (Stage("directions", self.clusters.seen, (reach, reach)),) if reach else ()
-        return (Stage("with_speaker", self.clusters.seen, (reach, reach)), Stage("directions", lambda x: adapted(self.mixture, x, prior), "whole"))
+        return (Stage("with_speaker", self.clusters.seen, (reach, reach)), Stage("directions", self._adapted, "whole"))
+
+    def _adapted(self, x: Stream) -> Stream:
+        parts = zip(self.clusters.mixtures, self.clusters.parts(x.values), strict=True)
+        return x.with_values(torch.cat([adapted(mixture, x.with_values(part), self.settings.adaptation).values for mixture, part in parts], -1))
 
     def soft(self, x: Stream) -> Stream:
-        """Posteriors (batch, steps, components) of each frame, softened."""
-        return x.with_values(torch.softmax(self.settings.scale * self.mixture.log_likelihoods(x.values), -1))
+        """Posteriors (batch, steps, components of all mixtures) of each frame, softened; they sum to one."""
+        shares = [torch.softmax(self.settings.scale * scores, -1) for scores in self.clusters.log_likelihoods(x.values)]
+        return x.with_values(torch.cat(shares, -1) / len(shares))
 
     def token_stages(self) -> tuple[Stage, ...]:
         """The way from the stream `input` to tokens (batch, steps, 1)."""
@@ -113,7 +121,7 @@ class Mixture(nn.Module):
 
     def likeliest(self, x: Stream) -> Stream:
         """The likeliest component of each frame (batch, steps, 1) int64, -1 beyond the lengths."""
-        tokens = self.mixture.log_likelihoods(x.values).argmax(-1)
+        tokens = self.mixture.log_likelihoods(self.clusters.parts(x.values)[0]).argmax(-1)
         return x.with_values(tokens.masked_fill(~x.counted, -1)[..., None])
 
     def lookup(self, tokens: Tensor) -> Tensor:

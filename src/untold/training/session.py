@@ -71,7 +71,7 @@ def begin(wish: Wish, corpus: Corpus, out: Path, *, resume: bool, force: bool, c
         odd += [f"source.{k}" for k in ("fingerprint",) if run.facts["source"].get(k) != facts["source"][k]]
         odd += [f"planned.{k}" for k in ("steps", "minutes") if run.facts["planned"].get(k) != facts["planned"][k]]
         if odd:
-            raise UntoldError(f"{out} was begun with other settings ({', '.join(odd[:5])}): resume with the same, or begin anew with --out")
+            raise UntoldError(f"{out} was begun with other settings ({', '.join(odd[:5])}) by `{run.facts.get('command')}`: resume with the same, or begin anew with --out")
         return run
     run = runs.Run(out, {**facts, "versions": runs.versions(), "command": command, "cost": {}})
 
