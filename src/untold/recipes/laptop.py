@@ -11,6 +11,6 @@ SETTINGS = {
     "decoder": {"name": "frame", "width": 256, "layers": 0, "frame_layers": 0},
     "sound_decoder": {"name": "wavenet", "channels": 64, "skips": 64, "cycles": 1, "prediction": 24, "longest_period": 400},
     "sound_share": 1 / 12,
-    "sound_phase": 0.35,
+    "sound_phase": 0.2,
     "p_each_side": 0.2,
 }
