@@ -221,7 +221,9 @@ def test_a_run_is_not_overwritten_unless_told(run, place, fails):
 @pytest.mark.parametrize("words", [["--steps", "3"], ["--minutes", "1"], ["--steps", "2", "--seed", "1"], ["--steps", "2", "--set", "learning_rate=0.5"], ["--steps", "2", "--limit", "3"]])
 def test_a_run_is_not_resumed_with_other_settings(words, run, place, fails):
     before = files(run)
-    assert "other settings" in fails("train", "vq_vae", place / "sounds", "--resume", run, *sets(SMALL), *words)
+    said = fails("train", "vq_vae", place / "sounds", "--resume", run, *sets(SMALL), *words)
+    assert "other settings" in said
+    assert told(run)["command"] in said  # what to type instead
     assert files(run) == before
     assert "give one of them" in fails("train", "vq_vae", place / "sounds", "--steps", 2, "--resume", run, "--out", run / "x", *sets(SMALL))
 
