@@ -22,7 +22,7 @@ def main() -> None:
     parser.add_argument("source")
     given = parser.parse_args()
     untold = str(Path(sys.executable).parent / "untold")
-    hours = open_source(given.source).seconds / 3600
+    hours = open_source(given.source).length / 3600
 
     def spent(*more: str) -> float:
         with tempfile.TemporaryDirectory() as folder:
