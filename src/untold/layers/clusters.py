@@ -2,7 +2,7 @@
 
 With `context`, three things are fitted one after another: mixtures of single frames; for each the `directions` of frames with
 their neighbours in which its components differ most; and over each one's directions another mixture. Several of one size differ
-in where they began, so that together they say what no chance of one of them does.
+in where they began, and together depend less on that chance than one does.
 """
 
 from __future__ import annotations

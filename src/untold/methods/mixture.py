@@ -10,6 +10,7 @@ frame's components are many and near. With the length of the vocal tract undone 
 small networks. Use it as the rival of everything. After Chen, Leung, Xie, Ma and Li, "Parallel inference of Dirichlet
 process Gaussian mixture models for unsupervised acoustic modeling", Interspeech 2015, and Heck, Sakti and Nakamura,
 "Feature optimized DPGMM clustering for unsupervised subword modeling", ASRU 2017, with plain EM (Dempster et al. 1977).
+Several mixtures (`components=64+64+64+64`) are fitted side by side; features are the posteriors of all, units are components of the first.
 """
 
 from __future__ import annotations
