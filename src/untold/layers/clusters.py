@@ -116,13 +116,11 @@ class Discrimination:
         """Sums for the directions; the objective is that of the mixtures of frames."""
         x = self.read(batch)
         single, beside = x.values[x.counted].float(), self.discriminants[0].beside(x)[x.counted].double()
-        out = {"second": beside.T @ beside}
-        for place, (mixture, discriminants) in enumerate(zip(self.frames, self.discriminants, strict=True)):
-            scores = mixture.log_likelihoods(single)
-            nats, count = -scores.logsumexp(-1).sum(dtype=torch.float64), torch.tensor(float(len(single)), dtype=torch.float64, device=single.device)
-            out["objective"], out["count"] = (out["objective"] + nats, out["count"] + count) if place else (nats, count)
-            for key, value in discriminants.statistics(beside, scores.argmax(-1)).items():
-                out[f"{place}/{key}"] = value
+        scores = [mixture.log_likelihoods(single) for mixture in self.frames]
+        nats = torch.stack([-one.logsumexp(-1).sum(dtype=torch.float64) for one in scores])
+        out = {"second": beside.T @ beside, "objective": nats.sum(), "count": torch.full_like(nats, len(single)).sum()}
+        for place, (discriminants, one) in enumerate(zip(self.discriminants, scores, strict=True)):
+            out.update({f"{place}/{key}": value for key, value in discriminants.statistics(beside, one.argmax(-1)).items()})
         return out
 
     def update(self, total: Mapping[str, Tensor]) -> None:
