@@ -58,6 +58,7 @@ def kaldi(samples, **options):
     native = pytest.importorskip("kaldi_native_fbank")
     wanted = native.MfccOptions() if options.get("cepstra", True) else native.FbankOptions()
     wanted.frame_opts.dither, wanted.frame_opts.snip_edges = 0, False
+    wanted.frame_opts.frame_length_ms = options.get("window", 25.0)
     wanted.use_energy, wanted.mel_opts.num_bins = False, options.get("bins", 23)
     made = (native.OnlineMfcc if options.get("cepstra", True) else native.OnlineFbank)(wanted)
     made.accept_waveform(16000, (samples * 32768).tolist())

@@ -112,8 +112,11 @@ KINDS = [
     ("mfcc", {"normalise": "none"}),
     ("mfcc", {"warp": "file"}),
     ("mfcc", {"warp": "file", "deltas": "no", "normalise": "none"}),
+    ("mfcc", {"warp": "file", "window": 16.0, "floor": 3e-5}),
+    ("mfcc", {"normalise": "none", "floor": 1e-3}),
     ("logmel", {}),
     ("logmel", {"warp": "file"}),
+    ("logmel", {"window": 10.0, "floor": 1e-2}),
     ("logmel", {"mel_bins": 80, "warp": "random"}),
     ("waveform", {}),
     ("mulaw", {}),
@@ -202,10 +205,50 @@ def test_random_warps_belong_to_training_and_follow_keys():
     assert torch.allclose(one, heard[7], atol=1e-4)
 
 
+def test_a_shorter_window_is_kaldis_too(shared):
+    signal = timit(shared, "dr1-fvmh0/sa1")
+    assert np.abs(whole(build(**RAW, window=20.0), signal) - kaldi(signal.samples, window=20.0)).max() < 2e-3
+
+
+def test_a_window_is_all_that_a_frame_hears():
+    for milliseconds, reach in ((25.0, 200), (16.0, 128), (5.0, 40)):
+        front_end, signal = build(**RAW, window=milliseconds), noise(4000)
+        before, at = whole(front_end, signal), 160 * 10 + 80  # the middle of frame 10
+        changed = [place for place in (at - reach - 2, at - reach + reach // 3, at + reach - reach // 3, at + reach + 2) if _heard(front_end, signal, place, before[10])]
+        assert changed == [at - reach + reach // 3, at + reach - reach // 3]
+
+
+def _heard(front_end, signal, place, before):
+    samples = signal.samples.copy()
+    samples[place] += 0.5
+    return not np.allclose(whole(front_end, Samples(samples))[10], before, atol=1e-4)
+
+
+@pytest.mark.parametrize("warp", ["none", "file"])
+def test_a_floor_is_a_share_of_each_frequencys_mean_power(shared, warp):
+    signal = timit(shared, "dr1-fvmh0/sa1")
+    plain = build(**RAW, cepstra=23, warp=warp)
+    floored = build(**RAW, cepstra=23, warp=warp, floor=0.01)
+    undo = torch.linalg.inv(plain.matrix.double())
+    energies = (torch.from_numpy(whole(plain, signal)).double() @ undo).exp()
+    wanted = ((energies + 0.01 * energies.mean(0)).log() @ plain.matrix.double()).numpy()
+    assert np.allclose(whole(floored, signal), wanted, atol=5e-3)
+
+
+def test_faint_noise_counts_less_with_a_floor(shared):
+    signal, draw = timit(shared, "dr1-fvmh0/sa1"), np.random.default_rng(0)
+    loud = np.sqrt(np.mean(signal.samples**2))
+    hissing = Samples((signal.samples + 1e-3 * loud * draw.normal(size=signal.steps)).astype(np.float32))
+    plain, floored = (np.mean(np.abs(whole(front, hissing) - whole(front, signal))) for front in (build(), build(floor=1e-3)))
+    assert floored < 0.5 * plain
+
+
 def test_settings_that_do_not_fit_are_refused():
     with pytest.raises(UntoldError, match="cepstra = 30: at most as many as mel_bins = 23"):
         build(cepstra=30)
     with pytest.raises(UntoldError, match="warp per file"):
         build(normalise="speaker", warp="file")
+    with pytest.raises(UntoldError, match="window = 30"):
+        build(window=30.0)
     with pytest.raises(UntoldError, match="normalise = 'utterance': one of none, file, speaker"):
         build(normalise="utterance")

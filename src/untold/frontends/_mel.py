@@ -35,9 +35,11 @@ def margin(deltas: bool) -> int:
     return HOP * (2 + (REACH if deltas else 0))
 
 
-def povey_window() -> Tensor:
-    """(400,) float64: a Hann window to the power 0.85, zero at both ends."""
-    return torch.hann_window(WINDOW, periodic=False, dtype=torch.float64) ** 0.85
+def povey_window(samples: int = WINDOW) -> Tensor:
+    """(400,) float64: a Hann window of `samples` to the power 0.85, zero at both ends and on either side of them."""
+    window = torch.hann_window(samples, periodic=False, dtype=torch.float64) ** 0.85
+    before = (WINDOW - samples) // 2
+    return torch.nn.functional.pad(window, (before, WINDOW - samples - before))
 
 
 def mel(hertz: Tensor) -> Tensor:
@@ -72,18 +74,21 @@ def cepstral_matrix(bins: int, cepstra: int) -> Tensor:
     return (matrix * (1.0 + LIFTER / 2 * torch.sin(math.pi * order / LIFTER))).to(torch.float32)
 
 
-def power_spectra(given: Excerpt, window: Tensor, reach: int) -> Tensor:
+def power_spectra(given: Excerpt, window: Tensor, reach: int, samples: int = WINDOW) -> Tensor:
     """Power (batch, reach + steps + reach, 256) of the frames of an excerpt and of `reach` more on each side.
+
+    `samples` is what `povey_window` was asked for.
 
     What another front end computed of the same excerpt is not computed again.
     """
-    known, power = given.shared.get("power", (-1, window))
+    name = f"power of {samples} samples"
+    known, power = given.shared.get(name, (-1, window))
     if known < reach:
-        known, power = given.shared["power"] = reach, _power_spectra(given, window, reach)
+        known, power = given.shared[name] = reach, _power_spectra(given, window, reach, samples)
     return power[:, known - reach : power.shape[1] - (known - reach)] if power.shape[1] else power
 
 
-def _power_spectra(given: Excerpt, window: Tensor, reach: int) -> Tensor:
+def _power_spectra(given: Excerpt, window: Tensor, reach: int, heard: int) -> Tensor:
     steps = (given.longest + HOP // 2) // HOP
     if steps == 0:
         return given.samples.new_zeros((len(given.samples), 0, BINS))
@@ -92,7 +97,8 @@ def _power_spectra(given: Excerpt, window: Tensor, reach: int) -> Tensor:
     samples = given.samples[:, first : first + (count - 1) * HOP + WINDOW].to(torch.float64) * SCALE
     # pre-emphasis inside a frame is pre-emphasis of the signal, but for the frame's first sample, where the window is 0
     emphasised = torch.cat([samples[:, :1], samples[:, 1:] - PREEMPHASIS * samples[:, :-1]], 1)
-    means = samples.unfold(1, WINDOW, HOP).mean(-1, keepdim=True) * (PREEMPHASIS - 1)
+    beside = (WINDOW - heard) // 2
+    means = samples.unfold(1, WINDOW, HOP)[..., beside : beside + heard].mean(-1, keepdim=True) * (PREEMPHASIS - 1)
     frames = emphasised.unfold(1, WINDOW, HOP)
     power = given.samples.new_empty((len(samples), count, BINS))
     # pieces that fit the processor's cache; a graphics card takes all at once

@@ -40,7 +40,9 @@ class WarpMixture(nn.Module):
         self.banks: Tensor
         self.matrix: Tensor
         self.register_buffer("banks", torch.cat([_mel.mel_bank(23, w) for w in self.WARPS], 1), persistent=False)
+        self.window: Tensor
         self.register_buffer("matrix", _mel.cepstral_matrix(23, 13), persistent=False)
+        self.register_buffer("window", _mel.povey_window(), persistent=False)
 
     def heard(self, given: Excerpt, power: Tensor) -> Tensor:
         """Cepstra under each warp (batch, steps, 9, 39), from power with four frames more on each side."""
@@ -80,12 +82,11 @@ def fit_warp(
     report = progress or (lambda share: None)
     files = draw.permutation(count)[:FILES]
     warper = WarpMixture()
-    window = _mel.povey_window()
     most = -(-FRAMES // max(1, len(files)))
     kept: list[Tensor] = []
     with torch.no_grad():
         for done, file in enumerate(files):
-            frames = _normalised(warper, window, read(int(file)), draw)
+            frames = _normalised(warper, read(int(file)), draw)
             chosen = np.sort(draw.permutation(len(frames))[:most])
             kept.append(frames[torch.from_numpy(chosen)])
             report(0.5 * (done + 1) / len(files))
@@ -111,7 +112,7 @@ def fit_warp(
     return warper
 
 
-def _normalised(warper: WarpMixture, window: Tensor, samples: np.ndarray, draw: np.random.Generator) -> Tensor:
+def _normalised(warper: WarpMixture, samples: np.ndarray, draw: np.random.Generator) -> Tensor:
     """Frames (steps, 9, 39) of a recording, or of 30 s at a random place of it, mean 0 and deviation 1 in each."""
     most = SECONDS * 16000
     if len(samples) > most:
@@ -123,7 +124,7 @@ def _normalised(warper: WarpMixture, window: Tensor, samples: np.ndarray, draw: 
     padded = torch.from_numpy(np.pad(np.asarray(samples, np.float32), around, mode="symmetric"))[None]
     length = torch.tensor([len(samples)])
     given = Excerpt(padded, around, torch.zeros(1, dtype=torch.int64), length, length)
-    heard = warper.heard(given, _mel.power_spectra(given, window, _mel.REACH))[0]
+    heard = warper.heard(given, _mel.power_spectra(given, warper.window, _mel.REACH))[0]
     if len(heard) == 0:
         return heard
     std = heard.std(0, correction=0)

@@ -15,30 +15,23 @@ import torch
 from torch import Tensor
 
 from untold.frontends import _mel
-from untold.frontends._spectral import NORMALISE, WARP, SpectralFrontEnd, refuse_mixed
+from untold.frontends._spectral import SpectralFrontEnd, SpectralSettings
 from untold.layers import random
-from untold.settings import Settings as Base
 from untold.settings import setting
 
 MOMENTUM = 0.99
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(Base):
+class Settings(SpectralSettings):
     """What the frames are made of."""
 
     mel_bins: int = setting(40, help="mel filters", low=3, high=80)
-    normalise: str = setting("file", help="over what mean and deviation become 0 and 1", choices=NORMALISE)
-    warp: str = setting("none", help="vocal tract length: estimated per file, or drawn in training", choices=WARP)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        refuse_mixed(self.normalise, self.warp)
 
 
 def build(settings: Settings) -> SpectralFrontEnd:
     """The front end: (batch, steps, mel_bins)."""
-    return SpectralFrontEnd(settings.mel_bins, None, False, settings.normalise, settings.warp)
+    return SpectralFrontEnd(settings.mel_bins, None, False, settings)
 
 
 def invert(frames: np.ndarray, *, warp: float = 1.0, iterations: int = 48) -> np.ndarray:

@@ -11,29 +11,25 @@ from dataclasses import dataclass
 
 from untold.errors import UntoldError
 from untold.frontends import _mel
-from untold.frontends._spectral import NORMALISE, WARP, SpectralFrontEnd, refuse_mixed
-from untold.settings import Settings as Base
+from untold.frontends._spectral import SpectralFrontEnd, SpectralSettings
 from untold.settings import setting
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(Base):
+class Settings(SpectralSettings):
     """What the frames are made of."""
 
     cepstra: int = setting(13, help="cepstra a frame, the zeroth included", low=1, high=80)
     mel_bins: int = setting(23, help="mel filters", low=3, high=80)
     deltas: bool = setting(True, help="slopes over two frames each side, and the slopes' slopes, beside the cepstra")
-    normalise: str = setting("file", help="over what mean and deviation become 0 and 1", choices=NORMALISE)
-    warp: str = setting("none", help="vocal tract length: estimated per file, or drawn in training", choices=WARP)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.cepstra > self.mel_bins:
             raise UntoldError(f"cepstra = {self.cepstra}: at most as many as mel_bins = {self.mel_bins}")
-        refuse_mixed(self.normalise, self.warp)
 
 
 def build(settings: Settings) -> SpectralFrontEnd:
     """The front end: (batch, steps, 39) with the default settings."""
     matrix = _mel.cepstral_matrix(settings.mel_bins, settings.cepstra)
-    return SpectralFrontEnd(settings.mel_bins, matrix, settings.deltas, settings.normalise, settings.warp)
+    return SpectralFrontEnd(settings.mel_bins, matrix, settings.deltas, settings)

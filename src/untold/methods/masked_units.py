@@ -35,8 +35,8 @@ _SALT = 0x3E0
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(settings.Settings):
-    input: Choice = choice("frontends", "mfcc", normalise="file", warp="random", help="what the network hears")
-    target: Choice = choice("frontends", "mfcc", normalise="file", warp="file", help="the frames whose clusters it names")
+    input: Choice = choice("frontends", "mfcc", normalise="file", warp="random", window=16.0, floor=3e-5, reverberation=0.3, help="what the network hears")
+    target: Choice = choice("frontends", "mfcc", normalise="file", warp="file", window=16.0, floor=3e-5, help="the frames whose clusters it names")
     encoder: Choice = choice("encoders", "transformer", help="frames -> vectors")
     components: tuple[int, ...] = setting((256,), help="clusters of each teacher: Gaussians; the first are the alphabet")
     rounds: int = setting(1, low=1, high=20, help="times that a network learns; from the second on, clusters of the one before")

@@ -40,7 +40,7 @@ _SALT = 0x6A
 class Settings(settings.Settings):
     """What is fitted to what, and how soft its posteriors are."""
 
-    input: Choice = choice("frontends", "mfcc", warp="file", normalise="file", help="the frames")
+    input: Choice = choice("frontends", "mfcc", normalise="file", warp="file", window=16.0, floor=3e-5, help="the frames")
     components: tuple[int, ...] = setting((256,), help="Gaussians of each mixture; the first are the alphabet, the posteriors are of all, side by side")
     frames: int = setting(300_000, low=1, high=1 << 40, help="frames that a pass sees")
     passes: int = setting(20, low=1, high=10_000, help="passes of EM")
