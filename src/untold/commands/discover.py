@@ -16,7 +16,7 @@ from untold.errors import UntoldError
 if TYPE_CHECKING:
     from untold.runs import Run
 
-DEFAULTS = {"audio": "mixture", "line": "lines"}  # whichever wins at ten minutes on several corpora together: README, "Which method"
+DEFAULTS = {"audio": "masked_units", "line": "lines"}  # whichever wins at ten minutes on several corpora together: README, "Which method"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
