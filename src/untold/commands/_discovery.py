@@ -82,7 +82,7 @@ class Discovery:
         scored = _scoring.Scored(subject.name, subject)
         options = TaskOptions(points=tuple(points), seed=self.run.facts["seed"], fold=fold)
         _scoring.measure(scored, corpus, tasks, options, self.terminal)
-        self.absent += [line for line in scored.left_out if line not in self.absent]
+        self.absent = list(dict.fromkeys([*self.absent, *scored.left_out]))  # several points lack the same
         if subject.name != self.subject.name:  # one row of chance is enough: that of ours
             scored.scores = [score for score in scored.scores if not score.method]
         self.rows += scored.rows(corpus if isinstance(corpus, Corpus) else self.corpus, **said)
