@@ -77,9 +77,7 @@ def cepstral_matrix(bins: int, cepstra: int) -> Tensor:
 def power_spectra(given: Excerpt, window: Tensor, reach: int, samples: int = WINDOW) -> Tensor:
     """Power (batch, reach + steps + reach, 256) of the frames of an excerpt and of `reach` more on each side.
 
-    `samples` is what `povey_window` was asked for.
-
-    What another front end computed of the same excerpt is not computed again.
+    `samples` is what `povey_window` was asked for. What another front end computed of the same excerpt is not computed again.
     """
     name = f"power of {samples} samples"
     known, power = given.shared.get(name, (-1, window))
