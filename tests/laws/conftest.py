@@ -22,7 +22,7 @@ from .. import checkpoints
 SMALL = {
     "autoencoder": {"encoder": {"width": 24, "dense": 1}, "decoder": {"width": 16}, "condition_dimensions": 12, "batch": 4, "crop": 0.5},
     "wavenet": {"decoder": {"channels": 16, "skips": 16, "layers": 4, "cycles": 1, "head": 16}, "batch": 4, "crop": 0.1, "sides": ["speaker"]},
-    "masked_units": {"components": [8, 6], "rounds": 2, "frames": 600, "passes": 3, "batch": 4, "crop": 0.6, "encoder": {"width": 16, "layers": 2, "heads": 2, "window": 6, "kernel": 3}},
+    "masked_units": {"components": [8, 6], "rounds": 2, "networks": 2, "frames": 600, "passes": 3, "batch": 4, "crop": 0.6, "encoder": {"width": 16, "layers": 2, "heads": 2, "window": 6, "kernel": 3}},
     "cpc": {"encoder": {"width": 16}, "context_dimensions": 16, "predictor": "transformer", "heads": 2, "steps": 3, "first_step": 2, "drawn": 12, "batch": 4, "crop": 0.5, "warm_up": 5},
     "wav2vec": {"encoder": {"width": 12}, "bottleneck": {"dimensions": 12}, "context_dimensions": 12, "context_layers": 2, "steps": 3, "drawn": 12, "batch": 4, "crop": 0.5, "warm_up": 5},
     "self_distillation": {"encoder": {"width": 16, "layers": 2, "heads": 2, "window": 6, "kernel": 3}, "clustered": 1, "size": 8, "batch": 4, "crop": 0.6},

@@ -54,7 +54,7 @@ def test_it_is_what_it_says() -> None:
     assert isinstance(method, Encodes)
     assert isinstance(method, Tokenizes)
     assert [phase.name for phase in method.phases()] == ["clusters", "masked", "clusters 2", "masked 2"]
-    assert method.points == ("root_posteriors", "posteriors", "layer2", "layer1", "encoder")
+    assert method.points == ("fused", "root_posteriors", "posteriors", "layer2", "layer1", "encoder")
 
 
 def test_labels_are_the_likeliest_components_of_the_frames_under_a_step() -> None:
@@ -147,6 +147,45 @@ def test_posteriors_of_all_teachers_sum_to_one_and_tokens_are_the_first_ones() -
     assert method.alphabet == 8
     assert int(x.values.max()) < 8
     assert x.values[1, 44:].eq(-1).all()
+
+
+@pytest.mark.parametrize(("wanted", "layer"), [(1, "layer1"), (2, "layer2"), (7, "layer2")])
+def test_fused_is_the_roots_beside_a_layer_of_a_given_length(wanted: int, layer: str) -> None:
+    given = batch()
+    method = clustered(build(fused_layer=wanted, fused_weight=0.5), given)
+    x = given.streams["input"]
+    fused, roots, inner = (read(method, point, x) for point in ("fused", "root_posteriors", layer))
+    assert (fused.grid, fused.lengths.tolist()) == (GRID, [120, 88])
+    assert torch.equal(fused.values[..., :8], roots.values)
+    each = torch.nn.functional.normalize(inner.values, dim=-1).repeat_interleave(2, 1)  # two frames a step
+    torch.testing.assert_close(fused.values[..., 8:], 0.5 * each)
+
+
+def test_without_a_layer_there_is_no_fused_point() -> None:
+    assert "fused" not in build(fused_layer=0).points
+
+
+def test_several_networks_have_teachers_of_their_own_and_are_read_side_by_side() -> None:
+    given = batch()
+    method = build(networks=2, rounds=2, clustered=1)
+    assert [phase.name for phase in method.phases()] == ["clusters", "masked", "clusters 2", "masked 2", "clusters, network 2", "masked, network 2", "clusters 2, network 2", "masked 2, network 2"]
+    clustered(method, given)
+    assert not torch.equal(method.clusters[0].mixtures[0].means, method.clusters[2].mixtures[0].means)
+    x = given.streams["input"]
+    for number in (1, 3):
+        method.losses(given, str(number))["masked"].value.backward()
+        assert [any(p.grad is not None for p in network.parameters()) for network in method.networks] == [False, True, False, number == 3]
+    both = {point: read(method, point, x).values for point in method.points}
+    torch.testing.assert_close(both["posteriors"][0].sum(-1), torch.ones(60))
+    for place, network in enumerate((method.networks[1], method.networks[3])):
+        one = build(rounds=2, clustered=1)
+        one.networks[1] = network
+        for point, share in (("layer2", 1.0), ("posteriors", 0.5), ("fused", 0.5**0.5)):
+            torch.testing.assert_close(both[point].chunk(2, -1)[place], share * read(one, point, x).values)
+    tokens = x
+    for stage in method.token_stages():
+        tokens = stage.run(tokens)
+    assert torch.equal(tokens.values[0, :, 0], method.networks[1].logits(method.networks[1].encoder(x).values)[0].mean(-2).argmax(-1)[0])
 
 
 def test_settings_that_cannot_be_are_refused() -> None:

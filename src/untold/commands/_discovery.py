@@ -31,7 +31,7 @@ from untold.training.monitors import Finding
 
 _LONGEST = {"second": 8, "pixel": 1600}  # of a recording that is converted for the page
 _NARROW = 1024  # dimensions
-_POINTS = 6  # that are judged without being asked for
+_POINTS = 7  # that are judged without being asked for
 _LABELLED = 400  # recordings that are scored against labels: more would only make the wait longer
 
 

@@ -4,8 +4,9 @@
 
 r_tk is the share of component k in target frame t: softmax_k of `soft` x its log-likelihood under a mixture of Gaussians.
 The target has the length of the vocal tract undone; the input is warped at random, so that the network learns to hear
-through it: at use nothing is estimated. Rounds: the next mixture is of the frozen network's own outputs, and another network learns to name its components. Points: the
-posteriors of components (of each frame, smoothed), their roots, and each layer of the encoder. Source: Hsu et al.
+through it: at use nothing is estimated. Rounds: the next mixture is of the frozen network's own outputs, and another network learns to name its components. Several
+networks, each with a teacher of its own, can learn one after another and be read side by side. Points: the posteriors of components (of each frame, smoothed), their roots,
+each layer of the encoder, and the roots beside a layer (`fused`). Source: Hsu et al.
 2021 (HuBERT), arXiv 2106.07447, sections II and III; the teacher is the `mixture` in place of k-means.
 """
 
@@ -24,7 +25,7 @@ from torch.nn import functional
 from untold import encoders, settings
 from untold.contract import Batch, Loss, Phase, Player, Stage, Stream
 from untold.errors import UntoldError
-from untold.layers import posteriors
+from untold.layers import fusion, posteriors
 from untold.layers.clusters import Clusters, refuse_sizes
 from untold.layers.masking import refuse_long, shown, spans
 from untold.settings import Choice, choice, setting
@@ -41,6 +42,9 @@ class Settings(settings.Settings):
     components: tuple[int, ...] = setting((256,), help="clusters of each teacher: Gaussians; the first are the alphabet")
     rounds: int = setting(1, low=1, high=20, help="times that a network learns; from the second on, clusters of the one before")
     clustered: int = setting(2, low=0, high=100, help="the layer whose outputs the next round clusters; 0: what it says of components")
+    networks: int = setting(1, low=1, high=64, help="networks that learn so, each with a teacher of its own; they are read side by side, units are of the first")
+    fused_layer: int = setting(2, low=0, high=100, help="the layer that stands beside the roots of posteriors in `fused` (the last, where there are fewer); 0: there is no such point")
+    fused_weight: float = setting(0.6, low=0.0, high=100.0, help="length of that layer's vectors there; those of the roots are 1")
     frames: int = setting(300_000, low=1, high=1 << 40, help="frames that a pass of clustering sees")
     passes: int = setting(20, low=1, high=10_000, help="passes of EM")
     later_passes: int = setting(8, low=1, high=10_000, help="passes of EM in the second round and after: each hears the frozen network")
@@ -92,20 +96,22 @@ class MaskedUnits(nn.Module):
             raise UntoldError(f"rounds = {settings.rounds}: the network of a round reads the target for the next, so input ({source.dimensions} dimensions) and target ({target.dimensions}) must have the same dimensions")
         sizes = settings.components
         networks, clusters = [], []
-        for number in range(settings.rounds):
+        for number in range(settings.networks * settings.rounds):
+            first_round = number % settings.rounds == 0
             encoder = settings.encoder.build(source.dimensions)
             names = tuple(getattr(encoder, "points", ()))
             if settings.clustered > len(names) and settings.rounds > 1:
                 raise UntoldError(f"clustered = {settings.clustered}: the encoder has {len(names)} layers to cluster")
             inner = encoder.dimensions if settings.clustered else sizes[0]
-            networks.append(Network(encoder, source.dimensions, encoder.stride if number == 0 else 1, sizes))
+            networks.append(Network(encoder, source.dimensions, encoder.stride if first_round else 1, sizes))
             first = (target.dimensions, settings.variance_floor, settings.context, settings.directions)
-            clusters.append(Clusters(sizes, *(first if number == 0 else (inner, settings.variance_floor))))
+            clusters.append(Clusters(sizes, *(first if first_round else (inner, settings.variance_floor))))
         refuse_long(settings.span, float(source.grid.rate / encoder.stride) * settings.crop)
         self.networks: Any = nn.ModuleList(networks)
         self.clusters: Any = nn.ModuleList(clusters)
         self.alphabet = sizes[0]
-        self.points = ("root_posteriors", "posteriors", *encoders.points(encoder))
+        self.fused = names[min(settings.fused_layer, len(names)) - 1] if settings.fused_layer and names else ""
+        self.points = (*(["fused"] if self.fused else []), "root_posteriors", "posteriors", *encoders.points(encoder))
         self.told: dict[str, float] = {}
 
     # training ----------------------------------------------------------------------------------------------------
@@ -114,10 +120,11 @@ class MaskedUnits(nn.Module):
         given, out = self.settings, []
         crop = Fraction(given.crop).limit_denominator(16000)
         for number, network in enumerate(self.networks):
-            name = "" if number == 0 else f" {number + 1}"
-            passes = given.later_passes if number else given.passes
-            for part, fit, once in self.clusters[number].fits(partial(self.clustered, number=number), _SALT + 1):
-                out.append(Phase(part or f"clusters{name}", given.batch, crop, fit=fit, passes=1 if once else passes, frames=given.frames))
+            member, again = divmod(number, given.rounds)
+            name = (f" {again + 1}" if again else "") + (f", network {member + 1}" if member else "")
+            passes = given.later_passes if again else given.passes
+            for part, fit, once in self.clusters[number].fits(partial(self.clustered, number=number), _SALT + 1 + 256 * member):
+                out.append(Phase(f"{part or 'clusters'}{name}", given.batch, crop, fit=fit, passes=1 if once else passes, frames=given.frames))
             player = Player(str(number), tuple(network.parameters()), given.learning_rate, given.weight_decay, (0.9, 0.98), clip=5.0, warm_up=100, constant=given.constant)
             out.append(Phase(f"masked{name}", given.batch, crop, players=(player,)))
         return out
@@ -170,7 +177,7 @@ class MaskedUnits(nn.Module):
     def clustered(self, batch: Batch, number: int) -> Stream:
         """What round `number` clusters: target frames, or what the network of the round before makes of them."""
         x = batch.streams["target"]
-        if number == 0:
+        if number % self.settings.rounds == 0:
             return x
         network = self.networks[number - 1]
         for stage in encoders.way(network.encoder):
@@ -181,32 +188,43 @@ class MaskedUnits(nn.Module):
 
     # reading -----------------------------------------------------------------------------------------------------
 
-    def stages(self, point: str) -> tuple[Stage, ...]:
-        """The way from the stream `input` to a point, through the network of the last round."""
-        encoder = self.networks[-1].encoder
-        way = (*encoders.way(encoder), *posteriors.way(self.said, self.networks[-1].labels, self.settings.smoothing))
-        return way[: [stage.point for stage in way].index(point) + 1]
+    @property
+    def last(self) -> list[Network]:
+        """The network of each teacher's last round."""
+        return list(self.networks[self.settings.rounds - 1 :: self.settings.rounds])
 
-    def said(self, x: Stream) -> Stream:
-        """Posteriors (batch, labels, all teachers' components), softened, of each label of each step; they sum to one."""
-        logits = self.networks[-1].logits(x.values)
-        shares = torch.cat([torch.softmax(self.settings.scale * one, -1) for one in logits], -1).flatten(1, 2) / len(logits)
-        labels = self.networks[-1].labels
-        counted = x.counted.repeat_interleave(labels, 1)
-        return Stream(shares, x.lengths * labels, counted, x.grid.strided(Fraction(1, labels)))
+    def stages(self, point: str) -> tuple[Stage, ...]:
+        """The way from the stream `input` to a point, through the networks of the last round."""
+        return fusion.beside([self._way(network, point) for network in self.last])
+
+    def _way(self, network: Network, point: str) -> tuple[Stage, ...]:
+        way = (*encoders.way(network.encoder), *posteriors.way(partial(self.said, network), network.labels, self.settings.smoothing))
+        names = [stage.point for stage in way]
+        if point != "fused":
+            return way[: names.index(point) + 1]
+        cut = names.index(self.fused) + 1
+        weight = self.settings.fused_weight / len(self.last) ** 0.5
+        return (*way[:cut], *fusion.carrying(way[cut:], "fused", network.encoder.dimensions, weight))
+
+    def said(self, network: Network, x: Stream) -> Stream:
+        """Posteriors (batch, labels, all teachers' components) of each label of each step, softened; of all networks they sum to one."""
+        logits = network.logits(x.values)
+        shares = torch.cat([torch.softmax(self.settings.scale * one, -1) for one in logits], -1).flatten(1, 2) / (len(logits) * len(self.last))
+        counted = x.counted.repeat_interleave(network.labels, 1)
+        return Stream(shares, x.lengths * network.labels, counted, x.grid.strided(Fraction(1, network.labels)))
 
     def token_stages(self) -> tuple[Stage, ...]:
         """The way from the stream `input` to tokens (batch, steps, 1)."""
-        return (*self.stages("encoder"), Stage("tokens", self.likeliest))
+        return (*self._way(self.last[0], "encoder"), Stage("tokens", self.likeliest))
 
     def likeliest(self, x: Stream) -> Stream:
         """The likeliest of the first teacher's components (batch, steps, 1) int64, -1 beyond the lengths."""
-        tokens = torch.softmax(self.networks[-1].logits(x.values)[0], -1).mean(-2).argmax(-1)
+        tokens = torch.softmax(self.last[0].logits(x.values)[0], -1).mean(-2).argmax(-1)
         return x.with_values(tokens.masked_fill(~x.counted, -1)[..., None])
 
     def lookup(self, tokens: Tensor) -> Tensor:
         """Tokens (batch, steps) -> means of what was clustered (batch, steps, dimensions), 0 where there is no token."""
-        means: Tensor = self.clusters[-1].mixtures[0].means
+        means: Tensor = self.clusters[self.settings.rounds - 1].mixtures[0].means
         return means[tokens.clamp(min=0)] * (tokens >= 0)[..., None]
 
 
