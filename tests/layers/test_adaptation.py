@@ -27,8 +27,18 @@ def spoken(by: DiagonalMixture, frames: int, seed: int = 1) -> tuple[torch.Tenso
     dimensions = by.means.shape[1]
     said = torch.multinomial(by.weights, frames, True, generator=draw)
     y = by.means[said] + by.variances[said].sqrt() * torch.randn(frames, dimensions, generator=draw)
-    own = plain(dimensions) + 0.2 * torch.randn(dimensions, dimensions + 1, generator=draw)
+    own = plain(1, dimensions)[0] + 0.2 * torch.randn(dimensions, dimensions + 1, generator=draw)
     return (y - own[:, -1]) @ torch.linalg.inv(own[:, :-1]).T, own
+
+
+def recording(x: torch.Tensor) -> Stream:
+    """Frames (steps, D) as a batch of one."""
+    return Stream(x[None], torch.tensor([len(x)]), torch.ones(1, len(x), dtype=torch.bool), sound_grid(160))
+
+
+def better(by: DiagonalMixture, x: torch.Tensor, transform: torch.Tensor, prior: float) -> torch.Tensor:
+    """One round for one recording (steps, D)."""
+    return likelier(by, recording(x), transform[None], prior)[0]
 
 
 def objective(by: DiagonalMixture, x: torch.Tensor, transform: torch.Tensor) -> torch.Tensor:
@@ -38,9 +48,9 @@ def objective(by: DiagonalMixture, x: torch.Tensor, transform: torch.Tensor) -> 
 
 
 def likeliest(by: DiagonalMixture, x: torch.Tensor, rounds: int) -> torch.Tensor:
-    transform = plain(x.shape[1])
+    transform = plain(1, x.shape[1])[0]
     for _ in range(rounds):
-        transform = likelier(by, x, transform, 1e-9)
+        transform = better(by, x, transform, 1e-9)
     return transform
 
 
@@ -49,11 +59,11 @@ def likeliest(by: DiagonalMixture, x: torch.Tensor, rounds: int) -> torch.Tensor
 def test_each_round_makes_the_frames_likelier(seed: int) -> None:
     by = mixture(seed)
     x, _ = spoken(by, 2000, seed + 1)
-    transform, before = plain(3), float("inf")
+    transform, before = plain(1, 3)[0], float("inf")
     for _ in range(20):
         now = float(objective(by, x, transform))
         assert now <= before + 0.05  # of ten thousand nats, summed of float32
-        before, transform = now, likelier(by, x, transform, 1e-9)
+        before, transform = now, better(by, x, transform, 1e-9)
 
 
 def test_the_speaker_is_found() -> None:
@@ -68,7 +78,7 @@ def test_the_likeliest_is_that_of_a_general_optimiser() -> None:
     by = mixture()
     x, _ = spoken(by, 400)
     ours = likeliest(by, x, 100)
-    theirs = plain(3).double().requires_grad_()
+    theirs = plain(1, 3)[0].double().requires_grad_()
     peer = DiagonalMixture(6, 3).double()
     for name in ("weights", "means", "variances"):
         getattr(peer, name).copy_(getattr(by, name))
@@ -87,9 +97,10 @@ def test_the_likeliest_is_that_of_a_general_optimiser() -> None:
 def test_no_speech_moves_nothing_and_little_speech_little() -> None:
     by = mixture()
     x, own = spoken(by, 3000)
-    assert (likelier(by, x[:0], plain(3), 100.0) - plain(3)).abs().max() < 1e-5
-    away = [float((likelier(by, x[:n], plain(3), 300.0) - plain(3)).norm()) for n in (10, 300, 3000)]
-    assert away[0] < away[1] < away[2] < float((own - plain(3)).norm())
+    as_it_is = plain(1, 3)[0]
+    assert (better(by, x[:0], as_it_is, 100.0) - as_it_is).abs().max() < 1e-5
+    away = [float((better(by, x[:n], as_it_is, 300.0) - as_it_is).norm()) for n in (10, 300, 3000)]
+    assert away[0] < away[1] < away[2] < float((own - as_it_is).norm())
 
 
 def test_a_recording_alone_is_that_of_a_padded_batch() -> None:

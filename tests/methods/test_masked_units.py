@@ -11,6 +11,7 @@ from untold.contract import Batch, Encodes, Learns, Stream, Tokenizes
 from untold.driver import Model
 from untold.errors import UntoldError
 from untold.frontends._frontend import sound_grid
+from untold.layers.adaptation import adapted
 from untold.methods import masked_reconstruction, masked_units
 from untold.methods.masked_units import MaskedUnits
 
@@ -188,6 +189,52 @@ def test_several_networks_have_teachers_of_their_own_and_are_read_side_by_side()
     assert torch.equal(tokens.values[0, :, 0], method.networks[1].logits(method.networks[1].encoder(x).values)[0].mean(-2).argmax(-1)[0])
 
 
+ADAPTED: dict[str, Any] = {"context": 2, "directions": 5, "adaptation": 30.0}
+
+
+def test_with_adaptation_it_hears_directions_without_the_speaker_beside_frames() -> None:
+    given = batch()
+    method = clustered(build(components=[8, 4], **ADAPTED), given)
+    x = given.streams["input"]
+    heard = method.adapted(method.beside(x, 0), 0)
+    assert torch.equal(heard.values[..., :39], x.values)
+    clusters, place = method.clusters[0], 39
+    for mixture, part in zip(clusters.mixtures, clusters.parts(clusters.seen(x).values), strict=True):
+        expected = adapted(mixture, x.with_values(part), 30.0).values
+        assert not torch.allclose(expected, part, atol=0.1)
+        torch.testing.assert_close(heard.values[0, :, place : place + part.shape[-1]], expected[0])
+        place += part.shape[-1]
+    assert place == heard.values.shape[-1] == method.networks[0].hidden.shape[0]
+    assert heard.values[1, 87:].eq(0).all()
+    expected = method.networks[0].encoder(heard).values
+    torch.testing.assert_close(read(method, "encoder", x).values[0], expected[0])
+
+
+def test_with_adaptation_labels_are_of_directions_without_the_speaker() -> None:
+    given = batch()
+    method = clustered(build(soft=0.01, **ADAPTED), given)
+    (shares,), _ = method.targets(given, 0)
+    seen = method.clusters[0].seen(given.streams["target"])
+    with_speaker, without = (torch.softmax(0.01 * method.clusters[0].log_likelihoods(one.values)[0], -1) for one in (seen, method.clusters[0].adapted(seen, 30.0, 2, 3)))
+    torch.testing.assert_close(shares.flatten(1, 2)[1, :87], without[1, :87])
+    assert (shares.flatten(1, 2)[1, :87] - with_speaker[1, :87]).abs().max() > 0.001
+
+
+def test_with_adaptation_each_network_hears_the_directions_of_its_own_first_teacher() -> None:
+    given = batch()
+    method = clustered(build(rounds=2, networks=2, clustered=1, **ADAPTED), given)
+    x = given.streams["input"]
+    for number in range(4):
+        directions = method.clusters[number // 2 * 2].seen(x).values
+        assert torch.equal(method.beside(x, number).values[..., 39:], directions)
+        assert method.losses(given, str(number))["masked"].value.isfinite()
+    found = method.clustered(given, 3)  # what the network before says of what it hears
+    heard = method.adapted(method.beside(x, 2), 2, 2, 3)
+    for stage in method.networks[2].encoder.way()[:2]:
+        heard = stage.run(heard)
+    assert torch.equal(found.values, heard.values)
+
+
 def test_settings_that_cannot_be_are_refused() -> None:
     with pytest.raises(UntoldError, match=r"components = \(1,\): one or more sizes of 2 to 65536"):
         build(components=[1])
@@ -195,6 +242,10 @@ def test_settings_that_cannot_be_are_refused() -> None:
         build(rounds=2, clustered=3)
     with pytest.raises(UntoldError, match="must have the same dimensions"):
         build(rounds=2, input={"deltas": False})
+    with pytest.raises(UntoldError, match="adaptation is of the directions, which frames without context do not have"):
+        build(adaptation=30.0)
+    with pytest.raises(UntoldError, match=r"adaptation = 30: .* must have the same dimensions"):
+        build(**ADAPTED, input={"deltas": False})
     with pytest.raises(UntoldError, match="span = 400: a training example has 160 steps"):
         build(span=400)
 
@@ -213,5 +264,9 @@ def test_reconstruction_counts_masked_frames_alone_unless_told_otherwise() -> No
     assert list(losses) == ["masked"]
     assert int(losses["masked"].count) == 207
     assert method.points == ("layer2", "layer1", "encoder")
+    with pytest.raises(UntoldError, match="adaptation is of the directions, which frames without context do not have"):
+        build(adaptation=30.0)
+    with pytest.raises(UntoldError, match=r"adaptation = 30: .* must have the same dimensions"):
+        build(**ADAPTED, input={"deltas": False})
     with pytest.raises(UntoldError, match="span = 400: a training example has 160 steps"):
         Model("masked_reconstruction", settings.changed({"span": 400}), {})

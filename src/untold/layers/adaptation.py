@@ -16,54 +16,55 @@ from torch import Tensor
 from untold.contract import Stream
 from untold.layers.gaussians import DiagonalMixture
 
-_ROWS = 4096  # frames at once
+_STEPS = 1024  # of each recording at once
 _SWEEPS = 12  # over the rows of a transform
 _ROUNDS = 3  # of EM
 
 
-def plain(dimensions: int) -> Tensor:
-    """The transform that changes nothing (D, D + 1)."""
-    return torch.eye(dimensions, dimensions + 1)
+def plain(recordings: int, dimensions: int) -> Tensor:
+    """The transforms that change nothing (recordings, D, D + 1)."""
+    return torch.eye(dimensions, dimensions + 1).repeat(recordings, 1, 1)
 
 
-def transformed(x: Tensor, transform: Tensor) -> Tensor:
-    """A x + b for frames (steps, D) and a transform (D, D + 1)."""
-    return x @ transform[:, :-1].T + transform[:, -1]
+def transformed(x: Tensor, transforms: Tensor) -> Tensor:
+    """A x + b for frames (recordings, steps, D), each recording through its own transform (recordings, D, D + 1)."""
+    return x @ transforms[..., :-1].mT + transforms[..., None, :, -1]
 
 
-def likelier(mixture: DiagonalMixture, x: Tensor, transform: Tensor, prior: float) -> Tensor:
-    """One round of EM over frames x (steps, D): from a transform (D, D + 1) to one under which they are likelier."""
+def likelier(mixture: DiagonalMixture, x: Stream, transforms: Tensor, prior: float, sweeps: int = _SWEEPS) -> Tensor:
+    """One round of EM over recordings (recordings, steps, D): from transforms (recordings, D, D + 1) to some under which they are likelier."""
     precisions, weights, means = 1 / mixture.variances.double(), mixture.weights.double(), mixture.means.double()
     whole = torch.cat([means, torch.ones_like(means[:, :1])], 1)
     square = whole[:, :, None] * whole[:, None]
     square[:, :-1, :-1] += torch.diag_embed(mixture.variances.double())
-    outer = prior * torch.einsum("k,ki,kab->iab", weights, precisions, square)  # of row i (D + 1, D + 1)
-    cross = prior * torch.einsum("k,ki,ka->ia", weights, means * precisions, whole)
-    for rows in x.split(_ROWS):
-        shares = torch.softmax(mixture.log_likelihoods(transformed(rows, transform)), 1)
-        heard = torch.cat([rows, rows.new_ones(len(rows), 1)], 1)
-        weighted = (shares @ (1 / mixture.variances))[:, :, None] * heard[:, None]
-        outer += (weighted.flatten(1).T @ heard).view_as(outer)
-        cross += (shares @ (mixture.means / mixture.variances)).T @ heard
-    count, inverse, found = len(x) + prior, torch.linalg.inv(outer), transform.double().clone()
-    for _ in range(_SWEEPS):
-        for row in range(len(found)):
-            cofactors = torch.linalg.inv(found[:, :-1])[:, row] * torch.linalg.det(found[:, :-1])
-            turned = cofactors @ inverse[row, :-1]
-            bent, mixed = turned[:-1] @ cofactors, turned @ cross[row]
+    outer = prior * torch.einsum("k,ki,kab->iab", weights, precisions, square).expand(len(x.values), -1, -1, -1)  # of row i (D + 1, D + 1)
+    cross = prior * torch.einsum("k,ki,ka->ia", weights, means * precisions, whole).expand(len(x.values), -1, -1)
+    for values, counted in zip(x.values.split(_STEPS, 1), x.counted.split(_STEPS, 1), strict=True):
+        shares = torch.softmax(mixture.log_likelihoods(transformed(values, transforms)), -1) * counted[..., None]
+        heard = torch.cat([values, torch.ones_like(values[..., :1])], -1) * counted[..., None]
+        pairs = (heard[..., None] * heard[..., None, :]).flatten(2)
+        outer = outer + ((shares @ (1 / mixture.variances)).mT @ pairs).view_as(outer)
+        cross = cross + (shares @ (mixture.means / mixture.variances)).mT @ heard
+    count, inverse, found = x.counted.sum(1) + prior, torch.linalg.inv(outer), transforms.double().clone()
+    units = torch.eye(found.shape[1], dtype=found.dtype, device=found.device)
+    for _ in range(sweeps):
+        for row, unit in enumerate(units):
+            # cofactors of the row, but for the determinant: their length does not matter
+            cofactors = torch.linalg.solve(found[..., :-1], unit.expand(len(found), -1))
+            turned = (cofactors[:, None] @ inverse[:, row, :-1])[:, 0]
+            bent, mixed = (turned[:, :-1] * cofactors).sum(1), (turned * cross[:, row]).sum(1)
             root = (mixed.square() + 4 * bent * count).sqrt()
             steps = torch.stack([root - mixed, -root - mixed]) / (2 * bent)
             gains = count * (steps * bent + mixed).abs().log() - 0.5 * steps.square() * bent
-            found[row] = steps[gains.argmax()] * turned + cross[row] @ inverse[row]
-    return found.to(transform.dtype)
+            best = steps.gather(0, gains.argmax(0)[None])[0]
+            found[:, row] = best[:, None] * turned + (cross[:, None, row] @ inverse[:, row])[:, 0]
+    return found.to(transforms.dtype)
 
 
-def adapted(mixture: DiagonalMixture, x: Stream, prior: float) -> Stream:
-    """Whole recordings (batch, steps, D), each through its own transform."""
-    out = []
-    for values, length in zip(x.values.float(), x.lengths.tolist(), strict=True):
-        transform = plain(values.shape[1]).to(values)
-        for _ in range(_ROUNDS if length else 0):
-            transform = likelier(mixture, values[:length], transform, prior)
-        out.append(transformed(values, transform))
-    return x.with_values(torch.stack(out)) if out else x
+def adapted(mixture: DiagonalMixture, x: Stream, prior: float, rounds: int = _ROUNDS, sweeps: int = _SWEEPS) -> Stream:
+    """Recordings (recordings, steps, D), each through its own transform, found in so many rounds of EM with so many sweeps over its rows."""
+    x = x.with_values(x.values.float())
+    transforms = plain(*x.values.shape[::2]).to(x.values)
+    for _ in range(rounds if x.values.numel() else 0):
+        transforms = likelier(mixture, x, transforms, prior, sweeps)
+    return x.with_values(transformed(x.values, transforms))

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from untold.contract import Batch, Fits, Stream
 from untold.errors import UntoldError
+from untold.layers.adaptation import adapted
 from untold.layers.discriminants import Discriminants
 from untold.layers.gaussians import DiagonalMixture
 
@@ -26,6 +27,12 @@ def refuse_sizes(components: Sequence[int]) -> None:
     """Raises `UntoldError` unless these are the sizes of one or more mixtures."""
     if not components or any(type(size) is not int or not 2 <= size <= 65536 for size in components):
         raise UntoldError(f"components = {components!r}: one or more sizes of 2 to 65536 expected (clusters of each mixture)")
+
+
+def refuse_adaptation(adaptation: float, context: int) -> None:
+    """Raises `UntoldError` where there are no directions to adapt."""
+    if adaptation and not context:
+        raise UntoldError("adaptation is of the directions, which frames without context do not have: set context (4), or adaptation to 0")
 
 
 class Clusters(nn.Module):
@@ -50,6 +57,11 @@ class Clusters(nn.Module):
     def seen(self, x: Stream) -> Stream:
         """What the mixtures are over: the directions of each, one after another; without context the frames."""
         return x.with_values(torch.cat([one(x).values for one in self.discriminants], -1)) if self.context else x
+
+    def adapted(self, seen: Stream, prior: float, *effort: int) -> Stream:
+        """Directions with what is each recording's own taken out, for each mixture by itself (`adaptation.adapted`)."""
+        parts = zip(self.mixtures, self.parts(seen.values), strict=True)
+        return seen.with_values(torch.cat([adapted(mixture, seen.with_values(part), prior, *effort).values for mixture, part in parts], -1))
 
     def parts(self, seen: Tensor) -> Sequence[Tensor]:
         """Of what the mixtures are over (..., all), what each is over."""

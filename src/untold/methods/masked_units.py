@@ -26,12 +26,13 @@ from untold import encoders, settings
 from untold.contract import Batch, Loss, Phase, Player, Stage, Stream
 from untold.errors import UntoldError
 from untold.layers import fusion, posteriors
-from untold.layers.clusters import Clusters, refuse_sizes
+from untold.layers.clusters import Clusters, refuse_adaptation, refuse_sizes
 from untold.layers.masking import refuse_long, shown, spans
 from untold.settings import Choice, choice, setting
 
 CAPABILITIES = ("Learns", "Encodes", "Tokenizes")
 _SALT = 0x3E0
+_QUICK = (2, 3)  # rounds, and sweeps of each, of adaptation in training: a step cannot wait for more
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +51,7 @@ class Settings(settings.Settings):
     later_passes: int = setting(8, low=1, high=10_000, help="passes of EM in the second round and after: each hears the frozen network")
     context: int = setting(4, low=0, high=100, help="frames on either side that the first teacher sees a frame with, in the directions that tell components of single frames apart; 0: single frames")
     directions: int = setting(20, low=1, high=4096, help="how many such directions, of each teacher; fewer than its components")
+    adaptation: float = setting(0.0, low=0.0, high=1e9, help="what is each recording's own is taken out of the directions, which the network then hears beside its frames, against so many frames of the teacher's (300); 0: it hears frames alone")
     variance_floor: float = setting(0.01, low=1e-8, high=1e8, help="least variance of a component")
     soft: float = setting(0.5, low=0.0, high=100.0, help="targets are shares: what log-likelihoods are multiplied by before the softmax; 0: the likeliest component alone")
     smoothed: int = setting(0, low=0, high=100, help="times that the teacher's log-likelihoods are smoothed over three frames, (1, 2, 1) / 4, before a component is chosen")
@@ -94,18 +96,22 @@ class MaskedUnits(nn.Module):
         self.settings, source, target = settings, fronts["input"], fronts["target"]
         if settings.rounds > 1 and source.dimensions != target.dimensions:
             raise UntoldError(f"rounds = {settings.rounds}: the network of a round reads the target for the next, so input ({source.dimensions} dimensions) and target ({target.dimensions}) must have the same dimensions")
+        refuse_adaptation(settings.adaptation, settings.context)
+        if settings.adaptation and source.dimensions != target.dimensions:
+            raise UntoldError(f"adaptation = {settings.adaptation:g}: the target's directions are heard in the input too, so input ({source.dimensions} dimensions) and target ({target.dimensions}) must have the same dimensions")
         sizes = settings.components
         networks, clusters = [], []
         for number in range(settings.networks * settings.rounds):
             first_round = number % settings.rounds == 0
-            encoder = settings.encoder.build(source.dimensions)
+            first = Clusters(sizes, target.dimensions, settings.variance_floor, settings.context, settings.directions)
+            heard = source.dimensions + (sum(first.widths) if settings.adaptation else 0)
+            encoder = settings.encoder.build(heard)
             names = tuple(getattr(encoder, "points", ()))
             if settings.clustered > len(names) and settings.rounds > 1:
                 raise UntoldError(f"clustered = {settings.clustered}: the encoder has {len(names)} layers to cluster")
             inner = encoder.dimensions if settings.clustered else sizes[0]
-            networks.append(Network(encoder, source.dimensions, encoder.stride if first_round else 1, sizes))
-            first = (target.dimensions, settings.variance_floor, settings.context, settings.directions)
-            clusters.append(Clusters(sizes, *(first if first_round else (inner, settings.variance_floor))))
+            networks.append(Network(encoder, heard, encoder.stride if first_round else 1, sizes))
+            clusters.append(first if first_round else Clusters(sizes, inner, settings.variance_floor))
         refuse_long(settings.span, float(source.grid.rate / encoder.stride) * settings.crop)
         self.networks: Any = nn.ModuleList(networks)
         self.clusters: Any = nn.ModuleList(clusters)
@@ -130,8 +136,9 @@ class MaskedUnits(nn.Module):
         return out
 
     def losses(self, batch: Batch, player: str) -> dict[str, Loss]:
-        given, number, x = self.settings, int(player), batch.streams["input"]
+        given, number = self.settings, int(player)
         network = self.networks[number]
+        x = self.adapted(self.beside(batch.streams["input"], number), number, *_QUICK)
         stride = network.encoder.stride
         steps = -(-x.values.shape[1] // stride)
         hidden = spans(batch.keys, steps, given.starts, given.span, _SALT)
@@ -166,6 +173,8 @@ class MaskedUnits(nn.Module):
         found = []
         with torch.autocast(x.values.device.type, enabled=False):
             x = self.clusters[number].seen(x)
+            if self.settings.adaptation and number == self._first(number):
+                x = self.clusters[number].adapted(x, self.settings.adaptation, *_QUICK)
             for scored in self.clusters[number].log_likelihoods(x.values.float()):
                 named = x.with_values(scored)
                 for _ in range(self.settings.smoothed):
@@ -180,11 +189,37 @@ class MaskedUnits(nn.Module):
         if number % self.settings.rounds == 0:
             return x
         network = self.networks[number - 1]
+        x = self.adapted(self.beside(x, number - 1), number - 1, *_QUICK)
         for stage in encoders.way(network.encoder):
             x = stage.run(x)
             if self.settings.clustered and stage.point == network.encoder.points[self.settings.clustered - 1]:
                 return x
         return x.with_values(network.logits(x.values)[0].mean(-2))
+
+    # hearing -----------------------------------------------------------------------------------------------------
+
+    def _first(self, number: int) -> int:
+        """The first round of the same network: that whose teacher is of frames."""
+        return number - number % self.settings.rounds
+
+    @torch.no_grad()
+    def beside(self, x: Stream, number: int) -> Stream:
+        """With `adaptation` frames and, beside them, the directions in which their teacher's components differ; without it frames."""
+        if not self.settings.adaptation:
+            return x
+        with torch.autocast(x.values.device.type, enabled=False):
+            return x.with_values(torch.cat([x.values.float(), self.clusters[self._first(number)].seen(x).values], -1))
+
+    @torch.no_grad()
+    def adapted(self, x: Stream, number: int, *effort: int) -> Stream:
+        """The same with what is each recording's own taken out of the directions: what network `number` hears."""
+        if not self.settings.adaptation:
+            return x
+        clusters = self.clusters[self._first(number)]
+        frames, directions = x.values.split([x.values.shape[-1] - sum(clusters.widths), sum(clusters.widths)], -1)
+        with torch.autocast(x.values.device.type, enabled=False):
+            found = clusters.adapted(x.with_values(directions), self.settings.adaptation, *effort).values
+        return x.with_values(torch.cat([frames, found * x.counted[..., None]], -1))
 
     # reading -----------------------------------------------------------------------------------------------------
 
@@ -195,16 +230,23 @@ class MaskedUnits(nn.Module):
 
     def stages(self, point: str) -> tuple[Stage, ...]:
         """The way from the stream `input` to a point, through the networks of the last round."""
-        return fusion.beside([self._way(network, point) for network in self.last])
+        return fusion.beside([self._way(member, point) for member in range(self.settings.networks)])
 
-    def _way(self, network: Network, point: str) -> tuple[Stage, ...]:
-        way = (*encoders.way(network.encoder), *posteriors.way(partial(self.said, network), network.labels, self.settings.smoothing))
+    def _way(self, member: int, point: str) -> tuple[Stage, ...]:
+        network, number = self.last[member], member * self.settings.rounds
+        way = (*self._heard(number), *encoders.way(network.encoder), *posteriors.way(partial(self.said, network), network.labels, self.settings.smoothing))
         names = [stage.point for stage in way]
         if point != "fused":
             return way[: names.index(point) + 1]
         cut = names.index(self.fused) + 1
         weight = self.settings.fused_weight / len(self.last) ** 0.5
         return (*way[:cut], *fusion.carrying(way[cut:], "fused", network.encoder.dimensions, weight))
+
+    def _heard(self, number: int) -> tuple[Stage, ...]:
+        if not self.settings.adaptation:
+            return ()
+        reach = self.settings.context
+        return (Stage("with_speaker", partial(self.beside, number=number), (reach, reach)), Stage("heard", partial(self.adapted, number=number), "whole"))
 
     def said(self, network: Network, x: Stream) -> Stream:
         """Posteriors (batch, labels, all teachers' components) of each label of each step, softened; of all networks they sum to one."""
@@ -215,7 +257,7 @@ class MaskedUnits(nn.Module):
 
     def token_stages(self) -> tuple[Stage, ...]:
         """The way from the stream `input` to tokens (batch, steps, 1)."""
-        return (*self._way(self.last[0], "encoder"), Stage("tokens", self.likeliest))
+        return (*self._way(0, "encoder"), Stage("tokens", self.likeliest))
 
     def likeliest(self, x: Stream) -> Stream:
         """The likeliest of the first teacher's components (batch, steps, 1) int64, -1 beyond the lengths."""

@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import torch
@@ -25,10 +26,8 @@ from torch import Tensor, nn
 
 from untold import settings
 from untold.contract import Batch, Phase, Stage, Stream
-from untold.errors import UntoldError
 from untold.layers import posteriors
-from untold.layers.adaptation import adapted
-from untold.layers.clusters import Clusters, refuse_sizes
+from untold.layers.clusters import Clusters, refuse_adaptation, refuse_sizes
 from untold.layers.gaussians import DiagonalMixture
 from untold.settings import Choice, choice, setting
 
@@ -66,8 +65,7 @@ class Mixture(nn.Module):
 
     def __init__(self, settings: Settings, fronts: Mapping[str, Any], sides: Mapping[str, int]) -> None:
         super().__init__()
-        if settings.adaptation and not settings.context:
-            raise UntoldError("adaptation is of the directions, which frames without context do not have: set context (4), or adaptation to 0")
+        refuse_adaptation(settings.adaptation, settings.context)
         self.settings, self.alphabet = settings, settings.components[0]
         self.clusters = Clusters(settings.components, fronts["input"].dimensions, settings.variance_floor, settings.context, settings.directions)
         if settings.context:
@@ -105,11 +103,7 @@ class Mixture(nn.Module):
         reach = self.settings.context
         if not reach or not self.settings.adaptation:
             return (Stage("directions", self.clusters.seen, (reach, reach)),) if reach else ()
-        return (Stage("with_speaker", self.clusters.seen, (reach, reach)), Stage("directions", self._adapted, "whole"))
-
-    def _adapted(self, x: Stream) -> Stream:
-        parts = zip(self.clusters.mixtures, self.clusters.parts(x.values), strict=True)
-        return x.with_values(torch.cat([adapted(mixture, x.with_values(part), self.settings.adaptation).values for mixture, part in parts], -1))
+        return (Stage("with_speaker", self.clusters.seen, (reach, reach)), Stage("directions", partial(self.clusters.adapted, prior=self.settings.adaptation), "whole"))
 
     def soft(self, x: Stream) -> Stream:
         """Posteriors (batch, steps, components of all mixtures) of each frame, softened; they sum to one."""
