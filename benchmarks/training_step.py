@@ -1,7 +1,7 @@
 """A training step of a recipe: its share of the machine's measured matrix-product rate.
 
 The operations of the step are counted by PyTorch (forward and backward); the rate is that of a float32 product of
-2048 x 2048 matrices, measured between the steps. Usage: python benchmarks/training_step.py [RECIPE] [--times N]
+2048 x 2048 matrices, measured between the steps. Usage: python benchmarks/training_step.py [RECIPE[:setting=value,...]] [--times N]
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from untold.training.preparation import adapted_table
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("recipe", nargs="?", default="vq_vae", help="a recipe or method that learns by gradient")
+    parser.add_argument("recipe", nargs="?", default="vq_vae", help="a recipe or method that learns by gradient, with settings or without")
     parser.add_argument("--times", type=int, default=10)
     parser.add_argument("--precision", default="no", choices=["no", "bf16"])
     given = parser.parse_args()
     corpus = open_source("espeak", limit=60)
-    method, settings = runs.resolve(given.recipe, {})
+    method, settings = runs.resolve(*runs.wished(given.recipe))
     model = runs.build(method, settings, {"speaker": corpus.sides("speaker")}, 0).train()
     with tempfile.TemporaryDirectory() as folder:
         table = adapted_table(model, corpus, Path(folder) / "adapted.safetensors")
