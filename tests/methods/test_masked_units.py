@@ -196,7 +196,7 @@ def test_with_adaptation_it_hears_directions_without_the_speaker_beside_frames()
     given = batch()
     method = clustered(build(components=[8, 4], **ADAPTED), given)
     x = given.streams["input"]
-    heard = method.adapted(method.beside(x, 0), 0)
+    heard = method.adapted(method.with_directions(x, 0), 0)
     assert torch.equal(heard.values[..., :39], x.values)
     clusters, place = method.clusters[0], 39
     for mixture, part in zip(clusters.mixtures, clusters.parts(clusters.seen(x).values), strict=True):
@@ -226,10 +226,10 @@ def test_with_adaptation_each_network_hears_the_directions_of_its_own_first_teac
     x = given.streams["input"]
     for number in range(4):
         directions = method.clusters[number // 2 * 2].seen(x).values
-        assert torch.equal(method.beside(x, number).values[..., 39:], directions)
+        assert torch.equal(method.with_directions(x, number).values[..., 39:], directions)
         assert method.losses(given, str(number))["masked"].value.isfinite()
     found = method.clustered(given, 3)  # what the network before says of what it hears
-    heard = method.adapted(method.beside(x, 2), 2, 2, 3)
+    heard = method.adapted(method.with_directions(x, 2), 2, 2, 3)
     for stage in method.networks[2].encoder.way()[:2]:
         heard = stage.run(heard)
     assert torch.equal(found.values, heard.values)
@@ -264,9 +264,5 @@ def test_reconstruction_counts_masked_frames_alone_unless_told_otherwise() -> No
     assert list(losses) == ["masked"]
     assert int(losses["masked"].count) == 207
     assert method.points == ("layer2", "layer1", "encoder")
-    with pytest.raises(UntoldError, match="adaptation is of the directions, which frames without context do not have"):
-        build(adaptation=30.0)
-    with pytest.raises(UntoldError, match=r"adaptation = 30: .* must have the same dimensions"):
-        build(**ADAPTED, input={"deltas": False})
     with pytest.raises(UntoldError, match="span = 400: a training example has 160 steps"):
         Model("masked_reconstruction", settings.changed({"span": 400}), {})

@@ -4,7 +4,7 @@
 
 r_tk is the share of component k in target frame t: softmax_k of `soft` x its log-likelihood under a mixture of Gaussians.
 The target has the length of the vocal tract undone; the input is warped at random, so that the network learns to hear
-through it: at use nothing is estimated. Rounds: the next mixture is of the frozen network's own outputs, and another network learns to name its components. Several
+through it: at use nothing is estimated, unless with `adaptation` a transform of each recording, under which its teacher finds it likeliest (Gales 1998), is heard as well. Rounds: the next mixture is of the frozen network's own outputs, and another network learns to name its components. Several
 networks, each with a teacher of its own, can learn one after another and be read side by side. Points: the posteriors of components (of each frame, smoothed), their roots,
 each layer of the encoder, and the roots beside a layer (`fused`). Source: Hsu et al.
 2021 (HuBERT), arXiv 2106.07447, sections II and III; the teacher is the `mixture` in place of k-means.
@@ -103,8 +103,9 @@ class MaskedUnits(nn.Module):
         networks, clusters = [], []
         for number in range(settings.networks * settings.rounds):
             first_round = number % settings.rounds == 0
-            first = Clusters(sizes, target.dimensions, settings.variance_floor, settings.context, settings.directions)
-            heard = source.dimensions + (sum(first.widths) if settings.adaptation else 0)
+            if first_round:
+                first = Clusters(sizes, target.dimensions, settings.variance_floor, settings.context, settings.directions)
+                heard = source.dimensions + (sum(first.widths) if settings.adaptation else 0)
             encoder = settings.encoder.build(heard)
             names = tuple(getattr(encoder, "points", ()))
             if settings.clustered > len(names) and settings.rounds > 1:
@@ -138,7 +139,7 @@ class MaskedUnits(nn.Module):
     def losses(self, batch: Batch, player: str) -> dict[str, Loss]:
         given, number = self.settings, int(player)
         network = self.networks[number]
-        x = self.adapted(self.beside(batch.streams["input"], number), number, *_QUICK)
+        x = self.adapted(self.with_directions(batch.streams["input"], number), number, *_QUICK)
         stride = network.encoder.stride
         steps = -(-x.values.shape[1] // stride)
         hidden = spans(batch.keys, steps, given.starts, given.span, _SALT)
@@ -173,7 +174,7 @@ class MaskedUnits(nn.Module):
         found = []
         with torch.autocast(x.values.device.type, enabled=False):
             x = self.clusters[number].seen(x)
-            if self.settings.adaptation and number == self._first(number):
+            if self.settings.adaptation and number % self.settings.rounds == 0:
                 x = self.clusters[number].adapted(x, self.settings.adaptation, *_QUICK)
             for scored in self.clusters[number].log_likelihoods(x.values.float()):
                 named = x.with_values(scored)
@@ -189,7 +190,7 @@ class MaskedUnits(nn.Module):
         if number % self.settings.rounds == 0:
             return x
         network = self.networks[number - 1]
-        x = self.adapted(self.beside(x, number - 1), number - 1, *_QUICK)
+        x = self.adapted(self.with_directions(x, number - 1), number - 1, *_QUICK)
         for stage in encoders.way(network.encoder):
             x = stage.run(x)
             if self.settings.clustered and stage.point == network.encoder.points[self.settings.clustered - 1]:
@@ -203,7 +204,7 @@ class MaskedUnits(nn.Module):
         return number - number % self.settings.rounds
 
     @torch.no_grad()
-    def beside(self, x: Stream, number: int) -> Stream:
+    def with_directions(self, x: Stream, number: int) -> Stream:
         """With `adaptation` frames and, beside them, the directions in which their teacher's components differ; without it frames."""
         if not self.settings.adaptation:
             return x
@@ -246,7 +247,7 @@ class MaskedUnits(nn.Module):
         if not self.settings.adaptation:
             return ()
         reach = self.settings.context
-        return (Stage("with_speaker", partial(self.beside, number=number), (reach, reach)), Stage("heard", partial(self.adapted, number=number), "whole"))
+        return (Stage("with_speaker", partial(self.with_directions, number=number), (reach, reach)), Stage("heard", partial(self.adapted, number=number), "whole"))
 
     def said(self, network: Network, x: Stream) -> Stream:
         """Posteriors (batch, labels, all teachers' components) of each label of each step, softened; of all networks they sum to one."""
