@@ -34,7 +34,7 @@ BOTTLENECKS = {"vq": {"size": 16, "dimensions": 8}, "gaussian": {"dimensions": 8
 # methods once more, with other parts than their usual ones
 AGAIN = {
     "mixture-adapted": ("mixture", {"adaptation": 30.0, "directions": 5}),
-    "masked_units-adapted": ("masked_units", {"adaptation": 30.0, "directions": 5, "rounds": 1}),
+    "masked_units-unadapted": ("masked_units", {"adaptation": 0.0, "rounds": 1}),
     "cpc-waveform": ("cpc", {"input": "waveform", "predicted": "heard", "encoder": {"name": "strides", "width": 12}, "context": "lstm", "predictor": "linear", "negatives": "same_speaker", "crop": 0.2}),
     "cpc-aligned": ("cpc", {"aligned": 2, "negatives": "anywhere", "predicted": "heard"}),
     "wav2vec-waveform": ("wav2vec", {"input": "waveform", "predicted": "heard", "encoder": {"name": "strides", "width": 12, "dense": 1}, "crop": 0.2, "batch": 3}),

@@ -21,7 +21,7 @@ SMALL: dict[str, Any] = {"components": [8], "encoder": {"width": 16, "layers": 2
 
 def build(**values: Any) -> MaskedUnits:
     torch.manual_seed(0)
-    settings = masked_units.Settings().changed({"context": 0, **SMALL, **values})
+    settings = masked_units.Settings().changed({"context": 0, "adaptation": 0.0, **SMALL, **values})
     method = Model("masked_units", settings, {}).method
     assert isinstance(method, MaskedUnits)
     return method

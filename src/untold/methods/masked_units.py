@@ -4,7 +4,7 @@
 
 r_tk is the share of component k in target frame t: softmax_k of `soft` x its log-likelihood under a mixture of Gaussians.
 The target has the length of the vocal tract undone; the input is warped at random, so that the network learns to hear
-through it: at use nothing is estimated, unless with `adaptation` a transform of each recording, under which its teacher finds it likeliest (Gales 1998), is heard as well. Rounds: the next mixture is of the frozen network's own outputs, and another network learns to name its components. Several
+through it. Beside the frames it hears the directions that its teacher names them by, after a transform of each recording under which the teacher finds it likeliest (`adaptation`; Gales 1998). Rounds: the next mixture is of the frozen network's own outputs, and another network learns to name its components. Several
 networks, each with a teacher of its own, can learn one after another and be read side by side. Points: the posteriors of components (of each frame, smoothed), their roots,
 each layer of the encoder, and the roots beside a layer (`fused`). Source: Hsu et al.
 2021 (HuBERT), arXiv 2106.07447, sections II and III; the teacher is the `mixture` in place of k-means.
@@ -51,7 +51,7 @@ class Settings(settings.Settings):
     later_passes: int = setting(8, low=1, high=10_000, help="passes of EM in the second round and after: each hears the frozen network")
     context: int = setting(4, low=0, high=100, help="frames on either side that the first teacher sees a frame with, in the directions that tell components of single frames apart; 0: single frames")
     directions: int = setting(20, low=1, high=4096, help="how many such directions, of each teacher; fewer than its components")
-    adaptation: float = setting(0.0, low=0.0, high=1e9, help="what is each recording's own is taken out of the directions, which the network then hears beside its frames, against so many frames of the teacher's (300); 0: it hears frames alone")
+    adaptation: float = setting(300.0, low=0.0, high=1e9, help="what is each recording's own is taken out of the directions, which the network then hears beside its frames, against so many frames of the teacher's; 0: it hears frames alone")
     variance_floor: float = setting(0.01, low=1e-8, high=1e8, help="least variance of a component")
     soft: float = setting(0.5, low=0.0, high=100.0, help="targets are shares: what log-likelihoods are multiplied by before the softmax; 0: the likeliest component alone")
     smoothed: int = setting(0, low=0, high=100, help="times that the teacher's log-likelihoods are smoothed over three frames, (1, 2, 1) / 4, before a component is chosen")
@@ -98,7 +98,7 @@ class MaskedUnits(nn.Module):
             raise UntoldError(f"rounds = {settings.rounds}: the network of a round reads the target for the next, so input ({source.dimensions} dimensions) and target ({target.dimensions}) must have the same dimensions")
         refuse_adaptation(settings.adaptation, settings.context)
         if settings.adaptation and source.dimensions != target.dimensions:
-            raise UntoldError(f"adaptation = {settings.adaptation:g}: the target's directions are heard in the input too, so input ({source.dimensions} dimensions) and target ({target.dimensions}) must have the same dimensions")
+            raise UntoldError(f"adaptation = {settings.adaptation:g}: the target's directions are heard in the input too, so input ({source.dimensions} dimensions) and target ({target.dimensions}) must have the same dimensions; adaptation = 0 does without")
         sizes = settings.components
         networks, clusters = [], []
         for number in range(settings.networks * settings.rounds):
