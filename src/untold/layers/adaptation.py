@@ -39,25 +39,30 @@ def likelier(mixture: DiagonalMixture, x: Stream, transforms: Tensor, prior: flo
     square[:, :-1, :-1] += torch.diag_embed(mixture.variances.double())
     outer = prior * torch.einsum("k,ki,kab->iab", weights, precisions, square).expand(len(x.values), -1, -1, -1)  # of row i (D + 1, D + 1)
     cross = prior * torch.einsum("k,ki,ka->ia", weights, means * precisions, whole).expand(len(x.values), -1, -1)
+    natural = torch.cat([1 / mixture.variances, mixture.means / mixture.variances], 1)
     for values, counted in zip(x.values.split(_STEPS, 1), x.counted.split(_STEPS, 1), strict=True):
-        shares = torch.softmax(mixture.log_likelihoods(transformed(values, transforms)), -1) * counted[..., None]
+        shares = torch.softmax(mixture.log_likelihoods(transformed(values, transforms)), -1)
         heard = torch.cat([values, torch.ones_like(values[..., :1])], -1) * counted[..., None]
         pairs = (heard[..., None] * heard[..., None, :]).flatten(2)
-        outer = outer + ((shares @ (1 / mixture.variances)).mT @ pairs).view_as(outer)
-        cross = cross + (shares @ (mixture.means / mixture.variances)).mT @ heard
+        sure, drawn = (shares @ natural).chunk(2, -1)
+        outer = outer + (sure.mT @ pairs).view_as(outer)
+        cross = cross + drawn.mT @ heard
     count, inverse, found = x.counted.sum(1) + prior, torch.linalg.inv(outer), transforms.double().clone()
-    units = torch.eye(found.shape[1], dtype=found.dtype, device=found.device)
+    middle = (cross[:, :, None] @ inverse)[:, :, 0]  # of each row: where it would be, were there no determinant
     for _ in range(sweeps):
-        for row, unit in enumerate(units):
-            # cofactors of the row, but for the determinant: their length does not matter
-            cofactors = torch.linalg.solve(found[..., :-1], unit.expand(len(found), -1))
+        undone = torch.linalg.inv(found[..., :-1])
+        for row in range(found.shape[1]):
+            cofactors = undone[..., row]  # of the row, but for the determinant: their length does not matter
             turned = (cofactors[:, None] @ inverse[:, row, :-1])[:, 0]
             bent, mixed = (turned[:, :-1] * cofactors).sum(1), (turned * cross[:, row]).sum(1)
             root = (mixed.square() + 4 * bent * count).sqrt()
             steps = torch.stack([root - mixed, -root - mixed]) / (2 * bent)
             gains = count * (steps * bent + mixed).abs().log() - 0.5 * steps.square() * bent
-            best = steps.gather(0, gains.argmax(0)[None])[0]
-            found[:, row] = best[:, None] * turned + (cross[:, None, row] @ inverse[:, row])[:, 0]
+            moved = steps.gather(0, gains.argmax(0)[None])[0, :, None] * turned + middle[:, row] - found[:, row]
+            found[:, row] += moved
+            # the inverse after a change of one row (Sherman and Morrison 1950)
+            along = (moved[:, None, :-1] @ undone)[:, 0]
+            undone = undone - cofactors[..., None] * (along / (1 + along[:, row, None]))[:, None]
     return found.to(transforms.dtype)
 
 

@@ -1,7 +1,7 @@
 """A mixture of diagonal Gaussians and its EM steps (Dempster, Laird and Rubin 1977).
 
-log p(x) = logsumexp_k ( log w_k - 1/2 sum_d [ log 2 pi v_kd + (x_d - m_kd)^2 / v_kd ] ), for all k at once as two matrix
-products: x^2 with -1/(2 v) and x with m / v.
+log p(x) = logsumexp_k ( log w_k - 1/2 sum_d [ log 2 pi v_kd + (x_d - m_kd)^2 / v_kd ] ), for all k at once as one matrix
+product: x^2 and x, side by side, with -1/(2 v) and m / v.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from untold.contract import Stream
 from untold.errors import UntoldError
@@ -41,7 +42,8 @@ class DiagonalMixture(nn.Module):
         constant = self.weights.clamp(min=_FLOOR_OF_WEIGHTS).log() - 0.5 * (
             self.variances.log().sum(1) + (self.means.square() * precisions).sum(1) + x.shape[-1] * math.log(2 * math.pi)
         )
-        return x.square() @ (-0.5 * precisions).T + x @ (self.means * precisions).T + constant
+        # one product, to which the constant is added on the way: the result is as wide as there are components, and each pass over it costs
+        return functional.linear(torch.cat([x.square(), x], -1), torch.cat([-0.5 * precisions, self.means * precisions], 1), constant)
 
     def statistics(self, x: Tensor) -> dict[str, Tensor]:
         """Float64 sums over x (N, D): objective (nats, to be small), count, occupancies, first and second moments."""
