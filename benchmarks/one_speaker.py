@@ -23,7 +23,7 @@ from untold.corpora._espeak_voices import VOICES
 from untold.formats import textgrid
 
 WORDS = range(6, 23)
-A_MINUTE = 8  # sentences; more are spoken than are written where they are long
+A_MINUTE = 30  # sentences that are spoken, at most; of those as many are written as fill the time
 
 
 def sentences(text: str) -> list[str]:
@@ -43,8 +43,7 @@ def main() -> None:
     told = parser.parse_args()
     voice = next(each for each in VOICES if each.name == told.voice)
     read = sentences(told.text.read_text(encoding="utf-8"))
-    read = read[: round(2 * A_MINUTE * told.minutes)]
-    utterances = [(voice, number, sentence) for number, sentence in enumerate(read)]
+    utterances = [(voice, number, sentence) for number, sentence in enumerate(read[: round(A_MINUTE * told.minutes) + 10])]
     folder = told.folder / voice.name
     folder.mkdir(parents=True)
     seconds, written = 0.0, 0
@@ -65,6 +64,8 @@ def main() -> None:
                 seconds, written = seconds + len(samples) / voice.rate, written + 1
                 if seconds >= 60 * told.minutes:
                     break
+    if seconds < 60 * told.minutes:
+        print(f"{told.text} has no more sentences of {WORDS.start} to {WORDS.stop - 1} words")
     print(f"{voice.name}: {written} sentences, {seconds / 60:.1f} minutes, in {told.folder}")
 
 
