@@ -17,7 +17,7 @@ from untold.contract import Stream
 from untold.layers.gaussians import DiagonalMixture
 
 _STEPS = 1024  # of each recording at once
-_SWEEPS = 12  # over the rows of a transform
+_SWEEPS = 4  # over the rows of a transform: twelve move frames by less than three thousandths more
 _ROUNDS = 3  # of EM
 
 
