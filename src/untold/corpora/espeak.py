@@ -124,19 +124,24 @@ def _utterances(language: str) -> list[tuple[Voice, int, str]]:
     return out
 
 
-def _make(language: str, rooms: bool, utterances: Sequence[tuple[Voice, int, str]], work: Path, made: Path) -> None:
+def spoken(language: str, rooms: bool, utterances: Sequence[tuple[Voice, int, str]], work: Path) -> Iterator[tuple[np.ndarray, dict[str, list[tuple[int, int, str]]]]]:
+    """Of each utterance (voice, its how-manieth, sentence) the samples, int16 at the voice's rate, and tiers of (start, end, label) in samples.
+
+    `work` is an empty folder for what eSpeak NG gives. Raises `UntoldError` when it cannot speak.
+    """
     _synthesise(language, utterances, work)
-    made.mkdir()
-    digest = hashlib.sha256()
-    with (
-        (work / "samples.raw").open("rb") as sound,
-        (work / "events.jsonl").open(encoding="utf-8") as events,
-        (made / _INDEX).open("w", encoding="utf-8") as index,
-    ):
-        for number, ((voice, turn, text), line) in enumerate(zip(utterances, events, strict=True)):
+    with (work / "samples.raw").open("rb") as sound, (work / "events.jsonl").open(encoding="utf-8") as events:
+        for number, ((voice, _, text), line) in enumerate(zip(utterances, events, strict=True)):
             heard = json.loads(line)
             clean = np.frombuffer(sound.read(2 * heard["samples"]), "<i2").astype(np.int16)
-            samples, tiers = _recording(clean, heard, text, voice, number, rooms)
+            yield _recording(clean, heard, text, voice, number, rooms)
+
+
+def _make(language: str, rooms: bool, utterances: Sequence[tuple[Voice, int, str]], work: Path, made: Path) -> None:
+    made.mkdir()
+    digest = hashlib.sha256()
+    with (made / _INDEX).open("w", encoding="utf-8") as index:
+        for (voice, turn, text), (samples, tiers) in zip(utterances, spoken(language, rooms, utterances, work), strict=True):
             digest.update(samples.astype("<i2").tobytes())
             name = f"{voice.name}/{voice.name}-{turn + 1:03d}"
             (made / voice.name).mkdir(exist_ok=True)
